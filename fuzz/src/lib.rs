@@ -1,0 +1,1 @@
+//! Fuzz targets, which also run as ordinary tests.

@@ -1,0 +1,1 @@
+//! The control protocol of ikd: types, framing and a client.

@@ -1,0 +1,1 @@
+//! The policy language of ikd: YAML to validated types, with errors that point.

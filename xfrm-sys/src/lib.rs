@@ -1,0 +1,1 @@
+//! The kernel's XFRM interface, typed: SAs, policies, events and capability probes.
