@@ -1,0 +1,218 @@
+//! What should be true: connections, their children, and what passes or is dropped beside them.
+//!
+//! These types are the engine's whole configuration. They are built by the policy language (or by a test) after it has
+//! checked what a type cannot say; the engine relies on the invariants written on the fields and holds no secret here:
+//! keys are asked for by the connection's name ([`crate::engine::Question`]).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::identity::Identity;
+use super::proposal::{EspProposal, IkeProposal};
+use super::selector::Selector;
+
+/// The name an operator gave to a connection, a child or a pass/drop policy: 1 to 64 printable characters without white
+/// space, unique among its kind. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// Takes a name as written, or `None` where it is empty, longer than 64 characters or holds anything but letters,
+    /// digits and `. _ - @ :`.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let good = |c: char| c.is_alphanumeric() || "._-@:".contains(c);
+        (!text.is_empty() && text.chars().count() <= 64 && text.chars().all(good)).then(|| Self(text.into()))
+    }
+
+    /// The name as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+/// Everything the engine is told to make true. Handed over whole; a later one replaces it.
+#[derive(Clone, Debug, Default)]
+pub struct Configuration {
+    /// Connections, in the order of the files; names are unique.
+    pub connections: Vec<Arc<Connection>>,
+    /// Traffic that passes in clear or is dropped; names are unique.
+    pub shunts: Vec<Arc<Shunt>>,
+    /// How much an unproven stranger may cost.
+    pub limits: Limits,
+    /// Whether Child SAs go to the kernel.
+    pub kernel: KernelMode,
+}
+
+/// Whether there is a kernel to install Child SAs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KernelMode {
+    /// Child SAs and policies are installed through XFRM.
+    #[default]
+    Xfrm,
+    /// IKE SAs only (childless, RFC 6023); configured children are refused. For floods and load tests.
+    None,
+}
+
+/// One peer, or a class of peers, and what is protected with it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Unique in the configuration.
+    pub name: Name,
+    /// Our end.
+    pub local: Local,
+    /// The other end.
+    pub remote: Remote,
+    /// Proposals for the IKE SA (phase 1), best first. Never empty.
+    pub proposals: Vec<IkeProposal>,
+    /// How both ends prove who they are.
+    pub authentication: Authentication,
+    /// What is protected. May be empty: an IKE SA without a child (RFC 6023).
+    pub children: Vec<Arc<Child>>,
+    /// When silence means that the peer is gone.
+    pub liveness: Liveness,
+}
+
+impl Connection {
+    /// Whether we start negotiating by ourselves: any child is to be kept up.
+    #[must_use]
+    pub fn initiates(&self) -> bool {
+        self.remote.address.is_some() && self.children.iter().any(|child| child.keep == Keep::Up)
+    }
+}
+
+/// Our end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// The address we speak from; `None`: any address of ours, chosen by the route.
+    pub address: Option<IpAddr>,
+    /// Who we say we are.
+    pub id: Identity,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// The address we speak to; `None`: whoever comes (and we never initiate).
+    pub address: Option<IpAddr>,
+    /// Who the peer must prove to be; `None`: anybody who can authenticate.
+    pub id: Option<Identity>,
+}
+
+/// How the two ends authenticate, RFC 7296 section 2.15.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// One shared secret for both directions. The secret itself is with its owner, under the connection's name.
+    PreSharedKey,
+}
+
+/// When the peer is asked for a sign of life, and when its silence counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Liveness {
+    /// Silence after which an empty INFORMATIONAL asks whether the peer is there. Zero: never.
+    pub interval: Duration,
+    /// How long a request goes unanswered (retransmissions included) before the peer counts as gone.
+    pub give_up: Duration,
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(30), give_up: Duration::from_secs(60) }
+    }
+}
+
+/// One set of selectors protected by one Child SA (phase 2).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Child {
+    /// Unique in its connection.
+    pub name: Name,
+    /// What is behind us. Never empty.
+    pub local: Vec<Selector>,
+    /// What is behind the peer. Never empty.
+    pub remote: Vec<Selector>,
+    /// Proposals for ESP, best first. Never empty.
+    pub proposals: Vec<EspProposal>,
+    /// Whether we see to it that it is there.
+    pub keep: Keep,
+    /// Packets that may arrive out of order, RFC 4303 section 3.4.3; 0 switches replay protection off.
+    pub replay_window: u32,
+    /// After this long the kernel stops using the SA, whatever happened to us.
+    pub hard_lifetime: Duration,
+    /// An explicit place among all policies, 1 first; `None`: by how narrow the selectors are.
+    pub priority: Option<u16>,
+}
+
+/// What we promise about a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// It is negotiated at start and comes back by itself, whatever went wrong.
+    Up,
+    /// We wait for the peer to ask.
+    Passive,
+}
+
+/// Traffic that is not protected: passed in clear, or dropped.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shunt {
+    /// Unique in the configuration.
+    pub name: Name,
+    /// What happens to the traffic.
+    pub action: ShuntAction,
+    /// Our side of it. Never empty.
+    pub local: Vec<Selector>,
+    /// The far side. Never empty.
+    pub remote: Vec<Selector>,
+    /// As [`Child::priority`].
+    pub priority: Option<u16>,
+}
+
+/// What happens to traffic of a [`Shunt`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShuntAction {
+    /// It goes in clear.
+    Pass,
+    /// It is dropped, in both directions.
+    Drop,
+}
+
+/// What an unproven stranger may cost us, RFC 7296 section 2.6 and RFC 8019.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Half-open IKE SAs from which on a COOKIE is asked for before anything is computed.
+    pub cookie_threshold: usize,
+    /// Half-open IKE SAs that may stand at once; above, IKE_SA_INIT requests are dropped.
+    pub half_open: usize,
+    /// Half-open IKE SAs one address may hold.
+    pub half_open_per_address: usize,
+    /// How long a half-open IKE SA may wait for its IKE_AUTH.
+    pub half_open_timeout: Duration,
+    /// Child SAs that one IKE SA may hold.
+    pub children_per_ike_sa: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cookie_threshold: 32,
+            half_open: 1024,
+            half_open_per_address: 8,
+            half_open_timeout: Duration::from_secs(30),
+            children_per_ike_sa: 64,
+        }
+    }
+}
