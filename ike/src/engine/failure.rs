@@ -1,0 +1,443 @@
+//! Why something failed, as data: one value that the log, `ikctl`, the metrics and the documentation all read.
+//!
+//! A [`Failure`] says at which step it happened and what the cause was; the cause knows its stable code, who is to blame,
+//! the facts (what was offered, what is allowed) and one line on what to change. The peer is told no more than RFC 7296
+//! section 2.21 wants it to be told: [`Cause::notify`].
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::config::identity::Identity;
+use crate::config::proposal::ProposalRefusal;
+use crate::config::selector::SelectorRefusal;
+use crate::config::Name;
+use crate::crypto::CryptoError;
+use crate::wire::WireError;
+use crate::wire::numbers::{AuthMethod, NotifyType};
+
+use super::io::KernelFailure;
+
+/// What failed, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Where in the negotiation.
+    pub step: Step,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Where in the life of an SA something failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Before the first message: an address to speak from, a rule to apply.
+    Start,
+    /// IKE_SA_INIT.
+    IkeSaInit,
+    /// IKE_AUTH.
+    IkeAuth,
+    /// CREATE_CHILD_SA.
+    CreateChildSa,
+    /// INFORMATIONAL: the peer's sign of life, a Delete.
+    Informational,
+    /// Installing in, or being deleted by, the kernel.
+    Kernel,
+}
+
+impl Step {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "START",
+            Self::IkeSaInit => "IKE_SA_INIT",
+            Self::IkeAuth => "IKE_AUTH",
+            Self::CreateChildSa => "CREATE_CHILD_SA",
+            Self::Informational => "INFORMATIONAL",
+            Self::Kernel => "KERNEL",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Who has to change something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// The peer broke the protocol.
+    Peer,
+    /// The two configurations do not fit together.
+    Configuration,
+    /// Our kernel refused.
+    Kernel,
+    /// Nothing came back.
+    Network,
+    /// An operator, here or there, ended it.
+    Operator,
+}
+
+impl Blame {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Configuration => "configuration",
+            Self::Kernel => "kernel",
+            Self::Network => "network",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// Why something failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No answer came, however often we asked.
+    NoResponse {
+        /// How often the request was sent.
+        sent: u32,
+        /// Over which time.
+        after: Duration,
+        /// What somebody (unauthenticated, so perhaps not the peer) had answered meanwhile.
+        hint: Option<NotifyType>,
+    },
+    /// A message could not be read.
+    Malformed(WireError),
+    /// A message lacked a payload, or had one too many.
+    MissingPayload {
+        /// Which, in the RFC's notation: `KE`, `TSi`.
+        payload: &'static str,
+    },
+    /// The proposals have nothing in common (found by us).
+    NoProposal(Box<ProposalRefusal>),
+    /// The peer found nothing acceptable among what we offered, or accepted what we had not offered.
+    AcceptedNotOffered(Box<ProposalRefusal>),
+    /// A key exchange value was refused.
+    KeyExchange(CryptoError),
+    /// The peer insists on a key exchange method that we did not offer, or have tried already.
+    KeyExchangeMethod {
+        /// What the peer wants.
+        wanted: u16,
+    },
+    /// The traffic selectors have nothing in common (found by us).
+    NoSelectors(Box<SelectorRefusal>),
+    /// The peer returned selectors outside of what we proposed.
+    SelectorsNotProposed(Box<SelectorRefusal>),
+    /// The selectors need more kernel policies than we install for one child.
+    TooManyPolicies {
+        /// Needed.
+        needed: usize,
+        /// Allowed.
+        allowed: usize,
+    },
+    /// Nobody configured here has these addresses.
+    NoConnection {
+        /// To which of our addresses the peer spoke.
+        local: IpAddr,
+        /// The peer's address.
+        remote: IpAddr,
+    },
+    /// A connection fits the addresses, but none fits the identities.
+    UnknownIdentity {
+        /// Who the peer says it is.
+        peer: Identity,
+        /// Whom it wants to speak to, where it said so.
+        wanted: Option<Identity>,
+        /// The connections whose addresses fit, and the identities they expect: ours, then the peer's.
+        candidates: Vec<(Name, Identity, Option<Identity>)>,
+    },
+    /// The peer proved to be somebody, but not whom we were speaking to.
+    WrongIdentity {
+        /// Whom we expect.
+        expected: Identity,
+        /// Who it says it is.
+        found: Identity,
+    },
+    /// The identity payload could not be understood.
+    BadIdentity {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The peer's AUTH does not match: the secrets differ, or the peer does not have it.
+    WrongSecret {
+        /// Who the peer says it is.
+        peer: Identity,
+    },
+    /// There is no secret for this connection.
+    NoSecret,
+    /// The peer authenticates in a way that the connection does not allow.
+    AuthMethod {
+        /// How it tried.
+        found: AuthMethod,
+    },
+    /// The suite chosen in IKE_SA_INIT (from all connections that fit the addresses) is not allowed in the connection
+    /// that the identities chose.
+    SuiteNotAllowed {
+        /// The suite.
+        suite: String,
+        /// The connection.
+        connection: Name,
+    },
+    /// The peer answered with an error notify.
+    Refused {
+        /// Which.
+        notify: NotifyType,
+    },
+    /// The peer does not do IKE SAs without a child (RFC 6023), and the connection has none.
+    ChildlessUnsupported,
+    /// The peer deleted the SA.
+    DeletedByPeer,
+    /// An operator took it down, or it is no longer in the configuration.
+    TakenDown,
+    /// Another IKE SA with the same peer took its place.
+    Replaced,
+    /// The kernel refused an SA or a policy.
+    Kernel(KernelFailure),
+    /// The SA reached the end of its life in the kernel.
+    Expired,
+    /// The number of message IDs or of initialization vectors under one key is used up.
+    Exhausted,
+    /// There is no way to the peer.
+    NoRoute {
+        /// The peer.
+        remote: IpAddr,
+        /// The system's words.
+        words: String,
+    },
+    /// A limit of ours was reached.
+    Limit {
+        /// Which limit, by its configuration name.
+        limit: &'static str,
+        /// Its value.
+        value: usize,
+    },
+    /// There is no kernel to install a child in (`kernel: none`).
+    KernelModeNone,
+    /// Rekeying is not there yet: the peer was told NO_ADDITIONAL_SAS.
+    RekeyUnsupported,
+}
+
+impl Cause {
+    /// The stable code: never changes its meaning, may be searched for.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoResponse { .. } => "no-response",
+            Self::Malformed(_) => "malformed-message",
+            Self::MissingPayload { .. } => "missing-payload",
+            Self::NoProposal(_) => "no-common-proposal",
+            Self::AcceptedNotOffered(_) => "accepted-not-offered",
+            Self::KeyExchange(_) => "key-exchange-value",
+            Self::KeyExchangeMethod { .. } => "key-exchange-method",
+            Self::NoSelectors(_) => "no-common-selectors",
+            Self::SelectorsNotProposed(_) => "selectors-not-proposed",
+            Self::TooManyPolicies { .. } => "too-many-policies",
+            Self::NoConnection { .. } => "no-connection",
+            Self::UnknownIdentity { .. } => "unknown-identity",
+            Self::WrongIdentity { .. } => "wrong-identity",
+            Self::BadIdentity { .. } => "bad-identity",
+            Self::WrongSecret { .. } => "wrong-secret",
+            Self::NoSecret => "no-secret",
+            Self::AuthMethod { .. } => "auth-method",
+            Self::SuiteNotAllowed { .. } => "suite-not-allowed",
+            Self::Refused { .. } => "refused-by-peer",
+            Self::ChildlessUnsupported => "childless-unsupported",
+            Self::DeletedByPeer => "deleted-by-peer",
+            Self::TakenDown => "taken-down",
+            Self::Replaced => "replaced",
+            Self::Kernel(_) => "kernel-refused",
+            Self::Expired => "expired",
+            Self::Exhausted => "exhausted",
+            Self::NoRoute { .. } => "no-route",
+            Self::Limit { .. } => "limit",
+            Self::KernelModeNone => "kernel-none",
+            Self::RekeyUnsupported => "rekey-unsupported",
+        }
+    }
+
+    /// Who has to change something.
+    #[must_use]
+    pub const fn blame(&self) -> Blame {
+        match self {
+            Self::NoResponse { .. } | Self::NoRoute { .. } => Blame::Network,
+            Self::Malformed(_)
+            | Self::MissingPayload { .. }
+            | Self::AcceptedNotOffered(_)
+            | Self::KeyExchange(_)
+            | Self::SelectorsNotProposed(_)
+            | Self::BadIdentity { .. }
+            | Self::Exhausted => Blame::Peer,
+            Self::Kernel(_) | Self::Expired => Blame::Kernel,
+            Self::DeletedByPeer | Self::TakenDown | Self::Replaced => Blame::Operator,
+            _ => Blame::Configuration,
+        }
+    }
+
+    /// What the peer is told, RFC 7296 section 2.21: of authentication no more than that it failed.
+    #[must_use]
+    pub fn notify(&self) -> NotifyType {
+        match self {
+            Self::Malformed(error) => error.notify().unwrap_or(NotifyType::INVALID_SYNTAX),
+            Self::MissingPayload { .. } | Self::KeyExchange(_) => NotifyType::INVALID_SYNTAX,
+            Self::NoProposal(_) | Self::NoConnection { .. } | Self::AcceptedNotOffered(_) => NotifyType::NO_PROPOSAL_CHOSEN,
+            Self::KeyExchangeMethod { .. } => NotifyType::INVALID_KE_PAYLOAD,
+            Self::NoSelectors(_) | Self::SelectorsNotProposed(_) | Self::TooManyPolicies { .. } => NotifyType::TS_UNACCEPTABLE,
+            Self::Limit { .. } | Self::KernelModeNone | Self::RekeyUnsupported => NotifyType::NO_ADDITIONAL_SAS,
+            Self::Kernel(_) | Self::NoRoute { .. } => NotifyType::TEMPORARY_FAILURE,
+            _ => NotifyType::AUTHENTICATION_FAILED,
+        }
+    }
+}
+
+impl Failure {
+    /// Puts a cause to its step.
+    #[must_use]
+    pub const fn new(step: Step, cause: Cause) -> Self {
+        Self { step, cause }
+    }
+
+    /// The facts behind the summary, a line each: what was offered, what is allowed.
+    #[must_use]
+    pub fn details(&self) -> Vec<String> {
+        match &self.cause {
+            Cause::NoProposal(refusal) | Cause::AcceptedNotOffered(refusal) => {
+                refusal.to_string().lines().map(str::to_owned).collect()
+            }
+            Cause::NoSelectors(refusal) | Cause::SelectorsNotProposed(refusal) => {
+                refusal.to_string().lines().map(str::to_owned).collect()
+            }
+            Cause::UnknownIdentity { candidates, .. } => candidates
+                .iter()
+                .map(|(name, ours, theirs)| match theirs {
+                    Some(theirs) => format!("connection {name}: we are {ours}, the peer is to be {theirs}"),
+                    None => format!("connection {name}: we are {ours}, the peer may be anybody"),
+                })
+                .collect(),
+            Cause::NoResponse { hint: Some(hint), .. } => {
+                vec![format!("somebody at the peer's address answered {hint}, without proof of being the peer")]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// One line on what to change, where there is something to be said.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<String> {
+        let text = match &self.cause {
+            Cause::NoResponse { hint: Some(NotifyType::NO_PROPOSAL_CHOSEN), .. } => {
+                "the peer seems to allow none of our IKE proposals, or knows no connection for our address: compare `ike:` on both sides"
+            }
+            Cause::NoResponse { .. } => {
+                "check that the peer runs, that its address is right, and that UDP ports 500 and 4500 pass both firewalls"
+            }
+            Cause::NoProposal(refusal) | Cause::AcceptedNotOffered(refusal) => return refusal.suggestion(),
+            Cause::NoSelectors(refusal) | Cause::SelectorsNotProposed(refusal) => return refusal.suggestion(),
+            Cause::WrongSecret { .. } => "the pre-shared keys differ: compare `auth: psk` on both sides (a stray newline or quote counts)",
+            Cause::NoSecret => "give the connection a secret: `auth: { psk: ... }`",
+            Cause::UnknownIdentity { .. } => "make `remote: id` here equal to what the peer sends, or `local: id` there equal to what is expected here",
+            Cause::WrongIdentity { .. } => "set `remote: id` to what the peer sends, if that is the right peer",
+            Cause::NoConnection { .. } => "add a connection whose `remote: address` is the peer's, or leave the address out to answer anybody",
+            Cause::Refused { notify: NotifyType::AUTHENTICATION_FAILED } => {
+                "the peer does not accept our identity or our secret; its log says which: compare `local: id` and `auth: psk` with its configuration"
+            }
+            Cause::Refused { notify: NotifyType::TS_UNACCEPTABLE } => {
+                "compare `local` and `remote` of the child with the peer's: each side's local must be the other's remote"
+            }
+            Cause::Refused { notify: NotifyType::NO_PROPOSAL_CHOSEN } => "compare `esp:` (and `ike:`) with what the peer allows",
+            Cause::Refused { notify: NotifyType::NO_ADDITIONAL_SAS } => "the peer allows no further Child SA in this IKE SA",
+            Cause::SuiteNotAllowed { .. } => "connections that share addresses should allow the same IKE proposals",
+            Cause::Kernel(failure) if failure.errno == "ENOSYS" || failure.errno == "ENOENT" => {
+                "the kernel lacks this algorithm: load its module, or propose another with `esp:`"
+            }
+            Cause::Kernel(failure) if failure.errno == "EPERM" => "ikd needs CAP_NET_ADMIN",
+            Cause::Kernel(failure) if failure.errno == "EEXIST" => {
+                "somebody else owns an SA with this SPI: is another IKE daemon running beside ikd?"
+            }
+            Cause::NoRoute { .. } => "add a route to the peer, or give `local: address`",
+            Cause::TooManyPolicies { .. } => "use prefixes instead of address or port ranges, or fewer of them",
+            Cause::ChildlessUnsupported => "give the connection at least one child",
+            Cause::KernelModeNone => "remove `kernel: none` to install Child SAs",
+            Cause::AuthMethod { .. } => "this connection authenticates by pre-shared key on both sides",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.step, self.cause)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoResponse { sent, after, hint } => {
+                write!(f, "no answer to {sent} messages over {} s", after.as_secs())?;
+                hint.map_or(Ok(()), |hint| write!(f, " (but somebody answered {hint})"))
+            }
+            Self::Malformed(error) => write!(f, "a message could not be read: {error}"),
+            Self::MissingPayload { payload } => write!(f, "the message lacks a payload, or has one too many: {payload}"),
+            Self::NoProposal(_) => f.write_str("nothing the peer offers is allowed here"),
+            Self::AcceptedNotOffered(_) => f.write_str("the peer accepted what we had not offered"),
+            Self::KeyExchange(error) => write!(f, "the peer's key exchange value is unusable: {error}"),
+            Self::KeyExchangeMethod { wanted } => {
+                write!(f, "the peer wants key exchange method {}, which we did not offer or have tried", crate::wire::numbers::KeyExchangeMethod(*wanted))
+            }
+            Self::NoSelectors(_) => f.write_str("the traffic selectors do not overlap with ours"),
+            Self::SelectorsNotProposed(_) => f.write_str("the peer returned traffic selectors that we had not proposed"),
+            Self::TooManyPolicies { needed, allowed } => {
+                write!(f, "the traffic selectors need {needed} kernel policies; {allowed} is the most for one child")
+            }
+            Self::NoConnection { local, remote } => write!(f, "no connection is configured between {local} and {remote}"),
+            Self::UnknownIdentity { peer, wanted: Some(wanted), .. } => {
+                write!(f, "no connection fits a peer that says it is {peer} and wants {wanted}")
+            }
+            Self::UnknownIdentity { peer, wanted: None, .. } => write!(f, "no connection fits a peer that says it is {peer}"),
+            Self::WrongIdentity { expected, found } => write!(f, "the peer says it is {found}, but {expected} is expected"),
+            Self::BadIdentity { reason } => write!(f, "the peer's identity cannot be used: {reason}"),
+            Self::WrongSecret { peer } => write!(f, "{peer} could not prove that it holds our pre-shared key"),
+            Self::NoSecret => f.write_str("there is no pre-shared key for this connection"),
+            Self::AuthMethod { found } => write!(f, "the peer authenticates by {found}, which this connection does not allow"),
+            Self::SuiteNotAllowed { suite, connection } => {
+                write!(f, "the IKE SA uses {suite}, which connection {connection} does not allow")
+            }
+            Self::Refused { notify } => write!(f, "the peer answered {notify}"),
+            Self::ChildlessUnsupported => f.write_str("the connection has no child, and the peer does not do IKE SAs without one"),
+            Self::DeletedByPeer => f.write_str("the peer deleted it"),
+            Self::TakenDown => f.write_str("it was taken down here"),
+            Self::Replaced => f.write_str("a newer IKE SA with the same peer took its place"),
+            Self::Kernel(failure) => write!(f, "the kernel refused: {failure}"),
+            Self::Expired => f.write_str("its lifetime in the kernel ended"),
+            Self::Exhausted => f.write_str("the numbers that may be used under one key are used up"),
+            Self::NoRoute { remote, words } => write!(f, "there is no way to {remote}: {words}"),
+            Self::Limit { limit, value } => write!(f, "the limit {limit} of {value} is reached"),
+            Self::KernelModeNone => f.write_str("Child SAs are not installed in this mode (kernel: none)"),
+            Self::RekeyUnsupported => f.write_str("the peer wanted to rekey, which is not there yet"),
+        }
+    }
+}
+
+impl fmt::Display for KernelFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed with {}", self.operation, self.errno)?;
+        self.words.as_ref().map_or(Ok(()), |words| write!(f, " (\"{words}\")"))
+    }
+}
+
+/// A failure that concerns a peer no connection could be found for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StrangerFailure {
+    /// The peer.
+    pub remote: SocketAddr,
+    /// When, by the wall clock.
+    pub at: Duration,
+    /// What happened.
+    pub failure: Failure,
+}

@@ -1,0 +1,346 @@
+//! What goes into the engine and what comes out: the whole of its border.
+//!
+//! ```text
+//!                 Datagram  Command  Configured  Tick
+//!                      \       |        |       /
+//!   KernelDone ----\    v      v        v      v
+//!   KernelEvent ----> +--------------------------+ --> Transmit
+//!   Answer ---------> |          Engine          | --> Event, Reply, Deadline
+//!   Persisted ------> +--------------------------+ --> Kernel, Ask, Persist
+//! ```
+//!
+//! `Kernel`, `Ask` and `Persist` each carry a number that comes back with the answer. They are also the borders between
+//! powers: the engine parses what strangers send, and neither writes the kernel's databases nor holds a long-term key.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::auth::ask::{PskAnswer, PskQuestion};
+use crate::config::proposal::EspSuite;
+use crate::config::selector::KernelSelector;
+use crate::config::{Configuration, Name};
+use crate::crypto::Secret;
+
+use super::event::Event;
+use super::failure::Failure;
+use super::snapshot::Snapshot;
+
+/// The two clocks, as read by the caller just before [`super::Engine::handle`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// CLOCK_BOOTTIME: drives every timer, counts sleep, never jumps. Must not go backwards between calls.
+    pub boot: Duration,
+    /// The wall clock, since the Unix epoch: for what people and certificates call time.
+    pub wall: Duration,
+}
+
+/// Where a datagram came from and to which of our addresses it was sent; answers go the same way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Path {
+    /// Our address and port. Port 4500 speaks with the non-ESP marker, which the socket's owner adds and takes away.
+    pub local: SocketAddr,
+    /// The peer's address and port.
+    pub remote: SocketAddr,
+}
+
+/// The number of a [`Output::Kernel`], given back by [`Input::KernelDone`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KernelId(pub u64);
+
+/// The number of an [`Output::Ask`], given back by [`Input::Answer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QuestionId(pub u64);
+
+/// The number of an [`Output::Persist`], given back by [`Input::Persisted`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordId(pub u64);
+
+/// The number a caller gives its [`Input::Command`], given back by [`Output::Reply`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CommandId(pub u64);
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A UDP datagram, without the non-ESP marker.
+    Datagram {
+        /// Between which addresses.
+        path: Path,
+        /// The IKE message, at most 65 535 bytes.
+        bytes: &'a [u8],
+    },
+    /// Somebody wants something done; answered by one [`Output::Reply`] with the same number.
+    Command(CommandId, Command),
+    /// A kernel request was carried out or failed.
+    KernelDone(KernelId, Result<(), KernelFailure>),
+    /// The kernel says something by itself.
+    KernelEvent(KernelEvent),
+    /// The answer to a question.
+    Answer(QuestionId, Answer),
+    /// A record is stored: messages that depend on it may go.
+    Persisted(RecordId),
+    /// What should be true from now on, as a whole.
+    Configured(Box<Configuration>),
+    /// The deadline has come (an early one does no harm).
+    Tick,
+}
+
+/// Something the engine wants done outside.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a datagram.
+    Transmit(Transmit),
+    /// Carry out a kernel request, in the order in which requests come out; answer by [`Input::KernelDone`].
+    Kernel(KernelId, KernelRequest),
+    /// Answer a question by [`Input::Answer`], whenever the answer is there.
+    Ask(QuestionId, Question),
+    /// Store a record, then say [`Input::Persisted`]. Comes out before the message that depends on it.
+    Persist(RecordId, Record),
+    /// Call again with [`Input::Tick`] at this time of the boot clock; replaces the deadline before it. `None`: nothing is due.
+    Deadline(Option<Duration>),
+    /// Something worth knowing happened.
+    Event(Box<Event>),
+    /// The answer to a command.
+    Reply(CommandId, Reply),
+}
+
+/// A datagram to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// From which of our addresses to where.
+    pub path: Path,
+    /// The IKE message, without the non-ESP marker.
+    pub bytes: Vec<u8>,
+}
+
+/// A question to whoever holds what the engine does not: long-term keys, the routing table.
+#[derive(Debug)]
+pub enum Question {
+    /// Use the pre-shared key of a connection. Answered by [`Answer::Psk`].
+    Psk(Box<PskQuestion>),
+    /// From which of our addresses is this peer reached? Answered by [`Answer::LocalAddress`].
+    LocalAddress {
+        /// The peer.
+        remote: IpAddr,
+    },
+}
+
+/// An answer to a [`Question`].
+#[derive(Debug)]
+pub enum Answer {
+    /// To [`Question::Psk`].
+    Psk(PskAnswer),
+    /// To [`Question::LocalAddress`]: the address, or the system's words for why there is none.
+    LocalAddress(Result<IpAddr, String>),
+}
+
+/// What has to outlive the process, as a small record. The engine emits none yet: state does not outlive the process in
+/// this version, and a restart negotiates anew.
+#[derive(Debug)]
+pub struct Record {
+    /// Which record this replaces.
+    pub key: String,
+    /// The content; `None` deletes it.
+    pub body: Option<Secret>,
+}
+
+/// Steps for the kernel, carried out in order.
+#[derive(Debug)]
+pub struct KernelRequest {
+    /// What to do, first to last.
+    pub steps: Vec<KernelStep>,
+    /// What a failing step does to the others.
+    pub on_failure: OnFailure,
+}
+
+/// What happens when a step of a [`KernelRequest`] fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Stop, undo the steps that were done (last first, by their [`KernelStep::undo`]), report the failure.
+    Undo,
+    /// Go on with the next step; report the first failure at the end. That something to be deleted is already gone is no
+    /// failure.
+    Continue,
+}
+
+/// One step, and how it is taken back.
+#[derive(Debug)]
+pub struct KernelStep {
+    /// What to do.
+    pub action: KernelAction,
+    /// What undoes it.
+    pub undo: Option<KernelAction>,
+}
+
+/// One change of the kernel's SAD or SPD.
+#[derive(Debug)]
+pub enum KernelAction {
+    /// Add an SA (XFRM_MSG_NEWSA).
+    AddSa(Box<SaInstall>),
+    /// Delete an SA (XFRM_MSG_DELSA).
+    DeleteSa(SaReference),
+    /// Add a policy or replace the one with the same selector and direction (XFRM_MSG_UPDPOLICY).
+    SetPolicy(Box<PolicyInstall>),
+    /// Delete a policy by its index (XFRM_MSG_DELPOLICY).
+    DeletePolicy {
+        /// As in [`PolicyInstall::index`].
+        index: u32,
+        /// As in [`PolicyInstall::direction`].
+        direction: Direction,
+    },
+}
+
+/// What names an SA in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SaReference {
+    /// The SPI, above 255.
+    pub spi: u32,
+    /// The outer destination.
+    pub destination: IpAddr,
+}
+
+/// An ESP SA in tunnel mode to be added.
+#[derive(Debug)]
+pub struct SaInstall {
+    /// Whether packets come in or go out by it.
+    pub inbound: bool,
+    /// The SPI, above 255: ours for inbound, the peer's for outbound.
+    pub spi: u32,
+    /// The outer source.
+    pub source: IpAddr,
+    /// The outer destination.
+    pub destination: IpAddr,
+    /// Algorithms.
+    pub suite: EspSuite,
+    /// The encryption key, with its salt behind it where the algorithm has one.
+    pub encryption_key: Secret,
+    /// The integrity key; empty for combined-mode algorithms.
+    pub integrity_key: Secret,
+    /// Joins the SA to the policies of its child.
+    pub reqid: u32,
+    /// In packets.
+    pub replay_window: u32,
+    /// The kernel deletes the SA after this long.
+    pub hard_lifetime: Duration,
+}
+
+/// The direction of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// To ourselves, XFRM_POLICY_IN.
+    In,
+    /// From us, XFRM_POLICY_OUT.
+    Out,
+    /// Through us, XFRM_POLICY_FWD.
+    Forward,
+}
+
+/// The two ends of a kernel policy's selector. Protocols of both are the same; ports are of the end they stand at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SelectorPair {
+    /// Where packets come from.
+    pub source: KernelSelector,
+    /// Where they go.
+    pub destination: KernelSelector,
+}
+
+/// A policy to be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyInstall {
+    /// The kernel's index for it: `(n << 3) | direction`, with n from our range; deleting by it costs the same at any
+    /// number of policies.
+    pub index: u32,
+    /// In, out or forward.
+    pub direction: Direction,
+    /// Which packets.
+    pub selector: SelectorPair,
+    /// The kernel's priority: the lowest number is looked at first.
+    pub priority: u32,
+    /// What happens to them.
+    pub action: PolicyAction,
+}
+
+/// What a policy does with its packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyAction {
+    /// They pass in clear.
+    Pass,
+    /// They are dropped.
+    Block,
+    /// They must be, or become, protected by the SA with this reqid between these outer addresses (ESP, tunnel mode).
+    Protect {
+        /// Outer source.
+        source: IpAddr,
+        /// Outer destination.
+        destination: IpAddr,
+        /// As in [`SaInstall::reqid`].
+        reqid: u32,
+    },
+}
+
+/// Why the kernel refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelFailure {
+    /// What was tried, in the kernel's terms: `XFRM_MSG_NEWSA`.
+    pub operation: &'static str,
+    /// The error's name: `EEXIST`.
+    pub errno: String,
+    /// The kernel's own words (extended ACK), where it had any.
+    pub words: Option<String>,
+}
+
+/// What the kernel says by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KernelEvent {
+    /// An SA reached a lifetime; after a hard one it is gone.
+    Expire {
+        /// Which SA.
+        sa: SaReference,
+        /// Whether the kernel has deleted it.
+        hard: bool,
+    },
+    /// An SA of ours was found missing (after lost events): treated like a hard expiry.
+    Missing {
+        /// Which SA.
+        sa: SaReference,
+    },
+}
+
+/// What an operator may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Bring a connection up, with all its children or one. Answered when that succeeded or failed.
+    Up {
+        /// Which connection.
+        connection: Name,
+        /// One child of it only.
+        child: Option<Name>,
+    },
+    /// Take a connection, or one child of it, down and leave it down until `Up` or a new configuration.
+    Down {
+        /// Which connection.
+        connection: Name,
+        /// One child of it only.
+        child: Option<Name>,
+    },
+    /// Tell everything.
+    List,
+    /// Say goodbye to the peers and clean the kernel. Answered when both are done; the engine then starts nothing anew.
+    Shutdown,
+}
+
+/// The answer to a [`Command`].
+#[derive(Debug)]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// It failed, for this reason.
+    Failed(Box<Failure>),
+    /// There is no such connection or child.
+    NotFound {
+        /// The name that was not found.
+        name: Name,
+    },
+    /// The answer to [`Command::List`].
+    Snapshot(Box<Snapshot>),
+}
