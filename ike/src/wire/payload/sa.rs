@@ -288,9 +288,15 @@ impl Attribute {
 
 impl fmt::Debug for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            AttributeValue::Short(value) => write!(f, "{} {value}", self.kind),
-            AttributeValue::Long(value) => write!(f, "{} {:?}", self.kind, Hex(value)),
+        write!(f, "{} {:?}", self.kind, self.value)
+    }
+}
+
+impl fmt::Debug for AttributeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short(value) => write!(f, "{value}"),
+            Self::Long(value) => write!(f, "{:?}", Hex(value)),
         }
     }
 }
