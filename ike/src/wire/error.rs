@@ -36,7 +36,7 @@ pub enum WireError {
     #[error("payload type {0} is not supported, and critical to the sender")]
     UnsupportedCritical(u8),
     /// A payload whose length is below its header's, or beyond the message's end.
-    #[error("{payload} payload at octet {offset}: length {found}, allowed 4 to {available}")]
+    #[error("{payload} payload at octet {offset}: length is {found}, allowed is 4 to {available}")]
     PayloadLength {
         /// Type of the payload.
         payload: PayloadType,
@@ -60,7 +60,7 @@ pub enum WireError {
         available: usize,
     },
     /// Octets behind the last payload, or behind the last field of a payload.
-    #[error("{payload} payload, octet {offset}: {extra} octets too many")]
+    #[error("{}, octet {offset}: {extra} octets too many", within(*payload))]
     TrailingOctets {
         /// Type of the payload; `NONE` if the chain had ended.
         payload: PayloadType,
@@ -107,6 +107,14 @@ pub enum WireError {
         /// Total Fragments field.
         total: u16,
     },
+}
+
+/// What a fault is in: a payload, or the chain of them.
+fn within(payload: PayloadType) -> String {
+    match payload {
+        PayloadType::NONE => "behind the last payload".into(),
+        payload => format!("{payload} payload"),
+    }
 }
 
 impl WireError {

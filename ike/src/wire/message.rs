@@ -1,7 +1,7 @@
 //! A whole datagram: header, payloads in clear, and at most one encrypted payload, which is the last
 //! (RFC 7296 sections 3.1, 3.2, 3.14; RFC 7383 section 2.5).
 
-use super::codec::{Hex, Reader, fill_length, put_u16};
+use super::codec::{Hex, Reader, fill_length, narrow16, put_u16};
 use super::error::WireError;
 use super::header::Header;
 use super::numbers::PayloadType;
@@ -66,7 +66,12 @@ impl<'a> Message<'a> {
     /// left reserved fields zero gives the octets it was parsed from.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.header.length as usize);
+        // Not the header's length: an answer may reuse a header from a stranger, and that number is theirs.
+        let body = self
+            .protected
+            .as_ref()
+            .map_or(0, |protected| protected.body.len());
+        let mut out = Vec::with_capacity(Header::LENGTH + 64 * self.payloads.len() + 8 + body);
         self.header.write(&mut out);
         let last = self
             .protected
@@ -185,7 +190,7 @@ pub fn begin_protected(
     .write(&mut out);
     let named = fragment.is_none_or(|fragment| fragment.number == 1);
     out.extend_from_slice(&[if named { first_inner.0 } else { 0 }, 0]);
-    put_u16(&mut out, super::codec::narrow16(payload_length));
+    put_u16(&mut out, narrow16(payload_length));
     put_fragment(&mut out, fragment);
     out
 }

@@ -2,7 +2,7 @@
 
 use crate::{ANDROID, datagram, fault, fix_length, hex, parse_one, vector};
 use ike::wire::numbers::{NotifyType, PayloadType};
-use ike::wire::{Message, Payload, TrafficSelector, WireError, parse_chain};
+use ike::wire::{Header, Message, Notify, Payload, TrafficSelector, WireError, parse_chain};
 
 #[test]
 fn cve_2015_3991_payload_types_of_ikev1_are_unknown() {
@@ -390,6 +390,26 @@ fn announced_counts_reserve_no_memory_that_the_octets_cannot_fill() {
 }
 
 #[test]
+fn an_answer_that_reuses_a_stranger_s_header_takes_no_memory_by_its_length_field() {
+    let mut octets = datagram(PayloadType::NONE, &[]);
+    octets[17] = 0x30;
+    octets[24..28].copy_from_slice(&[0xff; 4]);
+    let header = Header {
+        major: 2,
+        ..Header::parse(&octets).unwrap()
+    };
+    let notify = Payload::Notify(Notify::new(NotifyType::INVALID_MAJOR_VERSION, b""));
+    let answer = Message {
+        header,
+        payloads: vec![notify],
+        protected: None,
+    };
+    let encoded = answer.encode();
+    assert!(encoded.capacity() < 200);
+    assert_eq!(Message::parse(&encoded).unwrap().payloads, answer.payloads);
+}
+
+#[test]
 fn errors_say_where_what_and_what_would_be_right() {
     let error = parse_one(PayloadType::DELETE, &hex("01080001 0102030405060708")).unwrap_err();
     assert_eq!(
@@ -404,6 +424,11 @@ fn errors_say_where_what_and_what_would_be_right() {
     let error = parse_chain(PayloadType::NOTIFY, &hex("00000003")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "N payload at octet 0: length 3, allowed 4 to 4"
+        "N payload at octet 0: length is 3, allowed is 4 to 4"
+    );
+    let error = parse_chain(PayloadType::VENDOR_ID, &hex("00000005aa 00")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "behind the last payload, octet 5: 1 octets too many"
     );
 }

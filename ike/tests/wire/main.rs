@@ -1,5 +1,8 @@
 //! `ike::wire` against messages of other implementations, hostile input, the RFC and itself.
-#![expect(clippy::unwrap_used, reason = "a test helper that fails is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test helper that fails is a failed test"
+)]
 
 mod hostile;
 mod rfc7296;
