@@ -5,9 +5,7 @@ use ike::wire::{Header, Message, parse_chain};
 
 #[test]
 fn datagram() {
-    check!()
-        .with_iterations(fuzz::ROUNDS)
-        .for_each(|input| survives(input));
+    check!().with_iterations(fuzz::ROUNDS).for_each(survives);
 }
 
 #[test]

@@ -6,9 +6,7 @@ use ike::wire::{Payload, encode_chain, parse_chain};
 
 #[test]
 fn payload_chain() {
-    check!()
-        .with_iterations(fuzz::ROUNDS)
-        .for_each(|input| survives(input));
+    check!().with_iterations(fuzz::ROUNDS).for_each(survives);
 }
 
 #[test]
