@@ -6,4 +6,6 @@
 //! peer is; [`config`] holds the validated types that a policy file becomes.
 #![forbid(unsafe_code)]
 
+pub mod auth;
+pub mod crypto;
 pub mod wire;
