@@ -28,7 +28,7 @@ pub fn prf_plus(
         return Err(CryptoError::KeyMaterialTooLong(out.len()));
     }
     let mut previous = Secret::default();
-    for (counter, block) in (1u8..).zip(out.chunks_mut(block_length)) {
+    for (counter, block) in (1..=u8::MAX).zip(out.chunks_mut(block_length)) {
         let counter = [counter];
         let mut parts = Vec::with_capacity(seed.len() + 2);
         parts.push(previous.as_bytes());
