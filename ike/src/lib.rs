@@ -7,5 +7,9 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod config {
+    //! Validated types that a policy file becomes.
+    pub mod proposal;
+}
 pub mod crypto;
 pub mod wire;

@@ -1,8 +1,12 @@
 //! The tables of algorithms: one table per transform type, one row per algorithm.
 //!
 //! A row holds the words operators write, IANA's number, and every length; proposals, key derivation and the kernel read
-//! them here. Below the tables stand the words we know and do not offer, so that an error can say which of "refused",
-//! "not built yet" and "unknown" it is.
+//! them here. Beside the tables stand the words that we know and do not offer ([`UNAVAILABLE`]), so that an error can say
+//! which of "refused", "not built yet" and "unknown" it is.
+
+mod unavailable;
+
+pub use unavailable::{UNAVAILABLE, Unavailable, UnavailableRow};
 
 use std::fmt;
 
@@ -208,12 +212,12 @@ pub struct KeyExchangeRow {
 /// Transform type 4.
 pub static KEY_EXCHANGE: &[KeyExchangeRow] = &[
     KeyExchangeRow {
-        keywords: &["x25519", "curve25519"],
+        keywords: &["x25519", "curve25519", "dh31"],
         id: KeyExchangeMethod::CURVE25519,
         public_length: 32,
     },
     KeyExchangeRow {
-        keywords: &["ecp256"],
+        keywords: &["ecp256", "dh19"],
         id: KeyExchangeMethod::ECP_256,
         public_length: 64,
     },
@@ -240,170 +244,41 @@ pub static SEQUENCE_NUMBERS: &[SequenceNumbersRow] = &[
     },
 ];
 
-/// A word we know and do not offer.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UnavailableRow {
+/// What every row of an offered algorithm has.
+pub trait Row: fmt::Debug + PartialEq + 'static {
     /// What operators write; the first is the canonical word.
-    pub keywords: &'static [&'static str],
-    /// The transform type.
-    pub transform: TransformType,
-    /// IANA's number within the type.
-    pub number: u16,
-    /// The Key Length attribute in bits.
-    pub key_bits: Option<u16>,
-    /// Why it is not offered.
-    pub reason: Unavailable,
+    fn keywords(&self) -> &'static [&'static str];
+
+    /// What it is on the wire.
+    fn transform(&self) -> TransformName;
+
+    /// The canonical word.
+    fn keyword(&self) -> &'static str {
+        self.keywords()[0]
+    }
 }
 
-/// Why a known algorithm is not offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unavailable {
-    /// For good: what is wrong with it.
-    Refused(&'static str),
-    /// Sound, or tolerable where named, but not there yet.
-    NotBuiltYet,
-}
+/// Implements [`Row`] by transform type and, for encryption, key bits.
+macro_rules! row {
+    ($row:ident, $transform:ident, |$self:ident| $key_bits:expr) => {
+        impl Row for $row {
+            fn keywords(&self) -> &'static [&'static str] {
+                self.keywords
+            }
 
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(why) => write!(f, "refused: {why}"),
-            Self::NotBuiltYet => f.write_str("not built yet"),
+            fn transform(&$self) -> TransformName {
+                let (transform, number) = (TransformType::$transform, $self.id.0);
+                TransformName { transform, number, key_bits: $key_bits }
+            }
         }
-    }
+    };
 }
 
-const SMALL_BLOCKS: Unavailable =
-    Unavailable::Refused("its 64-bit blocks repeat after a few gigabytes");
-const WEAK_GROUP: Unavailable = Unavailable::Refused("the group is too small");
-const DUBIOUS_GROUP: Unavailable =
-    Unavailable::Refused("the origin of its parameters is unknown (RFC 8247)");
-const MD5: Unavailable = Unavailable::Refused("MD5 is broken");
-const LATER: Unavailable = Unavailable::NotBuiltYet;
-
-/// The words of every type that we know and do not offer.
-#[rustfmt::skip] // a table
-pub static UNAVAILABLE: &[UnavailableRow] = &[
-    encryption(&["des"], Encryption::DES, None, Unavailable::Refused("DES has keys of 56 bits")),
-    encryption(&["3des"], Encryption::TRIPLE_DES, None, SMALL_BLOCKS),
-    encryption(&["blowfish"], Encryption(7), None, SMALL_BLOCKS),
-    encryption(&["cast128"], Encryption(6), None, SMALL_BLOCKS),
-    encryption(&["null"], Encryption::NULL, None, Unavailable::Refused("it encrypts nothing")),
-    encryption(&["aes192", "aes192cbc"], Encryption::AES_CBC, Some(192), LATER),
-    encryption(&["aes128ctr"], Encryption::AES_CTR, Some(128), LATER),
-    encryption(&["aes192ctr"], Encryption::AES_CTR, Some(192), LATER),
-    encryption(&["aes256ctr"], Encryption::AES_CTR, Some(256), LATER),
-    encryption(&["aes128gcm8", "aes128gcm64"], Encryption::AES_GCM_8, Some(128), LATER),
-    encryption(&["aes192gcm8", "aes192gcm64"], Encryption::AES_GCM_8, Some(192), LATER),
-    encryption(&["aes256gcm8", "aes256gcm64"], Encryption::AES_GCM_8, Some(256), LATER),
-    encryption(&["aes128gcm12", "aes128gcm96"], Encryption::AES_GCM_12, Some(128), LATER),
-    encryption(&["aes192gcm12", "aes192gcm96"], Encryption::AES_GCM_12, Some(192), LATER),
-    encryption(&["aes256gcm12", "aes256gcm96"], Encryption::AES_GCM_12, Some(256), LATER),
-    encryption(&["aes192gcm16", "aes192gcm128", "aes192gcm"], Encryption::AES_GCM_16, Some(192), LATER),
-    encryption(&["aes128ccm8", "aes128ccm64"], Encryption::AES_CCM_8, Some(128), LATER),
-    encryption(&["aes192ccm8", "aes192ccm64"], Encryption::AES_CCM_8, Some(192), LATER),
-    encryption(&["aes256ccm8", "aes256ccm64"], Encryption::AES_CCM_8, Some(256), LATER),
-    encryption(&["aes128ccm12", "aes128ccm96"], Encryption::AES_CCM_12, Some(128), LATER),
-    encryption(&["aes192ccm12", "aes192ccm96"], Encryption::AES_CCM_12, Some(192), LATER),
-    encryption(&["aes256ccm12", "aes256ccm96"], Encryption::AES_CCM_12, Some(256), LATER),
-    encryption(&["aes128ccm16", "aes128ccm128"], Encryption::AES_CCM_16, Some(128), LATER),
-    encryption(&["aes192ccm16", "aes192ccm128"], Encryption::AES_CCM_16, Some(192), LATER),
-    encryption(&["aes256ccm16", "aes256ccm128"], Encryption::AES_CCM_16, Some(256), LATER),
-    encryption(&["aes128gmac"], Encryption::NULL_AUTH_AES_GMAC, Some(128), LATER),
-    encryption(&["aes192gmac"], Encryption::NULL_AUTH_AES_GMAC, Some(192), LATER),
-    encryption(&["aes256gmac"], Encryption::NULL_AUTH_AES_GMAC, Some(256), LATER),
-    encryption(&["camellia128"], Encryption::CAMELLIA_CBC, Some(128), LATER),
-    encryption(&["camellia192"], Encryption::CAMELLIA_CBC, Some(192), LATER),
-    encryption(&["camellia256"], Encryption::CAMELLIA_CBC, Some(256), LATER),
-    encryption(&["chacha20poly1305"], Encryption::CHACHA20_POLY1305, None, LATER),
-    integrity(&["md5"], Integrity::HMAC_MD5_96, MD5),
-    integrity(&["sha1", "sha"], Integrity::HMAC_SHA1_96, LATER),
-    integrity(&["aesxcbc"], Integrity::AES_XCBC_96, LATER),
-    integrity(&["aescmac"], Integrity::AES_CMAC_96, LATER),
-    prf(&["prfmd5"], Prf::HMAC_MD5, MD5),
-    prf(&["prfsha1"], Prf::HMAC_SHA1, LATER),
-    prf(&["prfaesxcbc"], Prf::AES128_XCBC, LATER),
-    prf(&["prfaescmac"], Prf::AES128_CMAC, LATER),
-    group(&["modp768"], KeyExchangeMethod::MODP_768, WEAK_GROUP),
-    group(&["modp1024"], KeyExchangeMethod::MODP_1024, LATER),
-    group(&["modp1536"], KeyExchangeMethod::MODP_1536, LATER),
-    group(&["modp2048"], KeyExchangeMethod::MODP_2048, LATER),
-    group(&["modp3072"], KeyExchangeMethod::MODP_3072, LATER),
-    group(&["modp4096"], KeyExchangeMethod::MODP_4096, LATER),
-    group(&["modp6144"], KeyExchangeMethod::MODP_6144, LATER),
-    group(&["modp8192"], KeyExchangeMethod::MODP_8192, LATER),
-    group(&["modp1024s160"], KeyExchangeMethod::MODP_1024_160, DUBIOUS_GROUP),
-    group(&["modp2048s224"], KeyExchangeMethod::MODP_2048_224, DUBIOUS_GROUP),
-    group(&["modp2048s256"], KeyExchangeMethod::MODP_2048_256, DUBIOUS_GROUP),
-    group(&["ecp192"], KeyExchangeMethod::ECP_192, WEAK_GROUP),
-    group(&["ecp224"], KeyExchangeMethod::ECP_224, WEAK_GROUP),
-    group(&["ecp384"], KeyExchangeMethod::ECP_384, LATER),
-    group(&["ecp521"], KeyExchangeMethod::ECP_521, LATER),
-    group(&["ecp224bp"], KeyExchangeMethod::BRAINPOOL_224, WEAK_GROUP),
-    group(&["ecp256bp"], KeyExchangeMethod::BRAINPOOL_256, LATER),
-    group(&["ecp384bp"], KeyExchangeMethod::BRAINPOOL_384, LATER),
-    group(&["ecp512bp"], KeyExchangeMethod::BRAINPOOL_512, LATER),
-    group(&["x448", "curve448"], KeyExchangeMethod::CURVE448, LATER),
-    group(&["mlkem512"], KeyExchangeMethod::ML_KEM_512, LATER),
-    group(&["mlkem768"], KeyExchangeMethod::ML_KEM_768, LATER),
-    group(&["mlkem1024"], KeyExchangeMethod::ML_KEM_1024, LATER),
-];
-
-const fn encryption(
-    keywords: &'static [&'static str],
-    id: Encryption,
-    key_bits: Option<u16>,
-    reason: Unavailable,
-) -> UnavailableRow {
-    UnavailableRow {
-        keywords,
-        transform: TransformType::ENCR,
-        number: id.0,
-        key_bits,
-        reason,
-    }
-}
-
-const fn integrity(
-    keywords: &'static [&'static str],
-    id: Integrity,
-    reason: Unavailable,
-) -> UnavailableRow {
-    let (transform, number) = (TransformType::INTEG, id.0);
-    UnavailableRow {
-        keywords,
-        transform,
-        number,
-        key_bits: None,
-        reason,
-    }
-}
-
-const fn prf(keywords: &'static [&'static str], id: Prf, reason: Unavailable) -> UnavailableRow {
-    let (transform, number) = (TransformType::PRF, id.0);
-    UnavailableRow {
-        keywords,
-        transform,
-        number,
-        key_bits: None,
-        reason,
-    }
-}
-
-const fn group(
-    keywords: &'static [&'static str],
-    id: KeyExchangeMethod,
-    reason: Unavailable,
-) -> UnavailableRow {
-    let (transform, number) = (TransformType::KE, id.0);
-    UnavailableRow {
-        keywords,
-        transform,
-        number,
-        key_bits: None,
-        reason,
-    }
-}
+row!(EncryptionRow, ENCR, |self| self.key_bits);
+row!(IntegrityRow, INTEG, |self| None);
+row!(PrfRow, PRF, |self| None);
+row!(KeyExchangeRow, KE, |self| None);
+row!(SequenceNumbersRow, ESN, |self| None);
 
 /// What a word means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -446,30 +321,29 @@ impl Keyword {
             .chain(UNAVAILABLE.iter().map(Self::Unavailable))
     }
 
-    /// The words of the row; the first is the canonical one.
+    /// The row without its type.
     #[must_use]
-    pub const fn words(self) -> &'static [&'static str] {
+    fn row(self) -> (&'static [&'static str], TransformName) {
         match self {
-            Self::Encryption(row) => row.keywords,
-            Self::Integrity(row) => row.keywords,
-            Self::Prf(row) => row.keywords,
-            Self::KeyExchange(row) => row.keywords,
-            Self::SequenceNumbers(row) => row.keywords,
-            Self::Unavailable(row) => row.keywords,
+            Self::Encryption(row) => (row.keywords(), row.transform()),
+            Self::Integrity(row) => (row.keywords(), row.transform()),
+            Self::Prf(row) => (row.keywords(), row.transform()),
+            Self::KeyExchange(row) => (row.keywords(), row.transform()),
+            Self::SequenceNumbers(row) => (row.keywords(), row.transform()),
+            Self::Unavailable(row) => (row.keywords(), row.transform()),
         }
     }
 
-    /// The transform type, number and Key Length attribute that the word stands for on the wire.
+    /// The words of the row; the first is the canonical one.
     #[must_use]
-    pub const fn transform(self) -> (TransformType, u16, Option<u16>) {
-        match self {
-            Self::Encryption(row) => (TransformType::ENCR, row.id.0, row.key_bits),
-            Self::Integrity(row) => (TransformType::INTEG, row.id.0, None),
-            Self::Prf(row) => (TransformType::PRF, row.id.0, None),
-            Self::KeyExchange(row) => (TransformType::KE, row.id.0, None),
-            Self::SequenceNumbers(row) => (TransformType::ESN, row.id.0, None),
-            Self::Unavailable(row) => (row.transform, row.number, row.key_bits),
-        }
+    pub fn words(self) -> &'static [&'static str] {
+        self.row().0
+    }
+
+    /// What the word stands for on the wire.
+    #[must_use]
+    pub fn transform(self) -> TransformName {
+        self.row().1
     }
 }
 
@@ -510,6 +384,14 @@ pub struct TransformName {
     pub key_bits: Option<u16>,
 }
 
+impl TransformName {
+    /// The row that has this number, offered or not.
+    #[must_use]
+    pub fn keyword(self) -> Option<Keyword> {
+        Keyword::all().find(|keyword| keyword.transform() == self)
+    }
+}
+
 impl fmt::Display for TransformName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -522,9 +404,7 @@ impl fmt::Display for TransformName {
         {
             return f.write_str("none");
         }
-        if let Some(row) =
-            Keyword::all().find(|row| row.transform() == (transform, number, key_bits))
-        {
+        if let Some(row) = self.keyword() {
             return f.write_str(row.words()[0]);
         }
         match transform {

@@ -1,0 +1,161 @@
+//! Proposals: which algorithms a connection allows, as operators write them, on the wire, and how one is chosen
+//! (RFC 7296 sections 2.7 and 3.3).
+//!
+//! ```text
+//!   "aes256gcm16-aes128gcm16-prfsha384-x25519"  --parse-->  IkeProposal  --ike_to_wire-->  SA payload
+//!                                                                |                             |
+//!                                       choose_ike, verify_accepted_ike  <---------------------+ the peer's
+//!                                                |            |
+//!                                             IkeSuite     ProposalRefusal: what they offer, what we allow
+//! ```
+//!
+//! Words are joined by `-`; several words of one type are alternatives, the best first. The order of an operator is the
+//! order of preference: of proposals first, then of encryption, then of the rest.
+
+mod choose;
+mod parse;
+mod refusal;
+mod suite;
+
+pub use choose::{
+    ChildExchange, Chosen, ChosenEsp, ChosenIke, choose_esp, choose_ike, esp_to_wire, ike_to_wire,
+    verify_accepted_esp, verify_accepted_ike,
+};
+pub use parse::{ProposalError, ProposalProblem};
+pub use refusal::{Mismatch, OfferRefusal, ProposalRefusal, Subject};
+pub use suite::{EspSuite, IkeSuite};
+
+use std::fmt;
+
+use crate::crypto::algorithms::{
+    EncryptionRow, IntegrityRow, KeyExchangeRow, PrfRow, Row, SEQUENCE_NUMBERS, SequenceNumbersRow,
+};
+use crate::wire::numbers::KeyExchangeMethod;
+
+/// What an IKE SA may use: alternatives of each type, best first.
+///
+/// Made by parsing only, so that it always makes sense: encryption, PRF and key exchange are there, and integrity exactly
+/// where a cipher needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IkeProposal {
+    encryption: Vec<&'static EncryptionRow>,
+    /// For the ciphers that are no AEAD; empty if there are none.
+    integrity: Vec<&'static IntegrityRow>,
+    prf: Vec<&'static PrfRow>,
+    key_exchange: Vec<&'static KeyExchangeRow>,
+}
+
+impl IkeProposal {
+    /// The key exchange methods, best first; never none.
+    pub fn key_exchange_methods(&self) -> impl Iterator<Item = KeyExchangeMethod> {
+        self.key_exchange.iter().map(|row| row.id)
+    }
+
+    /// Whether an IKE SA with this suite is one that the proposal describes.
+    #[must_use]
+    pub fn allows(&self, suite: &IkeSuite) -> bool {
+        let encryption = self
+            .encryption
+            .iter()
+            .find(|row| (row.id, row.key_bits) == (suite.encryption, suite.key_bits));
+        encryption.is_some_and(|row| suite::integrity_fits(row, &self.integrity, suite.integrity))
+            && self.prf.iter().any(|row| row.id == suite.prf)
+            && self
+                .key_exchange_methods()
+                .any(|method| method == suite.key_exchange)
+    }
+}
+
+/// What a Child SA may use for ESP: alternatives of each type, best first.
+///
+/// Made by parsing only, as [`IkeProposal`]. Without a word for sequence numbers both kinds are allowed, and extended ones
+/// preferred.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EspProposal {
+    encryption: Vec<&'static EncryptionRow>,
+    /// For the ciphers that are no AEAD; empty if there are none.
+    integrity: Vec<&'static IntegrityRow>,
+    /// For perfect forward secrecy; empty: the keys come from the IKE SA's alone.
+    key_exchange: Vec<&'static KeyExchangeRow>,
+    sequence_numbers: Vec<&'static SequenceNumbersRow>,
+}
+
+impl EspProposal {
+    /// The methods of a key exchange of the Child SA's own, best first; none without perfect forward secrecy.
+    pub fn key_exchange_methods(&self) -> impl Iterator<Item = KeyExchangeMethod> {
+        self.key_exchange.iter().map(|row| row.id)
+    }
+}
+
+/// What we propose where the operator says nothing: AEAD first, and AES-CBC with HMAC-SHA-2 as the second proposal.
+#[must_use]
+pub fn default_ike() -> Vec<IkeProposal> {
+    parsed([
+        "aes256gcm16-aes128gcm16-prfsha384-prfsha256-prfsha512-x25519-ecp256",
+        "aes256-aes128-sha384-sha256-sha512-prfsha384-prfsha256-prfsha512-x25519-ecp256",
+    ])
+}
+
+/// What we propose for ESP where the operator says nothing, with and without extended sequence numbers.
+#[must_use]
+pub fn default_esp() -> Vec<EspProposal> {
+    parsed([
+        "aes256gcm16-aes128gcm16",
+        "aes256-aes128-sha384-sha256-sha512",
+    ])
+}
+
+fn parsed<P: std::str::FromStr<Err = ProposalError>>(texts: [&str; 2]) -> Vec<P> {
+    texts
+        .iter()
+        .map(|text| text.parse().expect("a test parses the defaults"))
+        .collect()
+}
+
+impl fmt::Display for IkeProposal {
+    /// Canonical words, which parse to an equal proposal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = keywords(&self.encryption).chain(keywords(&self.integrity));
+        write_joined(
+            f,
+            words
+                .chain(keywords(&self.prf))
+                .chain(keywords(&self.key_exchange)),
+        )
+    }
+}
+
+impl fmt::Display for EspProposal {
+    /// Canonical words, which parse to an equal proposal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = keywords(&self.encryption).chain(keywords(&self.integrity));
+        let both = self.sequence_numbers.iter().copied().eq(SEQUENCE_NUMBERS);
+        let sequence_numbers = if both {
+            &[]
+        } else {
+            &self.sequence_numbers[..]
+        };
+        write_joined(
+            f,
+            words
+                .chain(keywords(&self.key_exchange))
+                .chain(keywords(sequence_numbers)),
+        )
+    }
+}
+
+fn keywords<R: Row>(rows: &[&'static R]) -> impl Iterator<Item = &'static str> {
+    rows.iter().map(|row| row.keyword())
+}
+
+/// Words joined by `-`, as operators write them.
+fn write_joined(
+    f: &mut fmt::Formatter<'_>,
+    words: impl Iterator<Item = impl fmt::Display>,
+) -> fmt::Result {
+    for (index, word) in words.enumerate() {
+        let separator = if index == 0 { "" } else { "-" };
+        write!(f, "{separator}{word}")?;
+    }
+    Ok(())
+}
