@@ -149,7 +149,7 @@ impl Attribute<'_> {
             }
             // T.61 has long been used for Latin 1.
             T61_STRING => Some(self.value.iter().map(|&byte| char::from(byte)).collect()),
-            BMP_STRING if self.value.len() % 2 == 0 => {
+            BMP_STRING if self.value.len().is_multiple_of(2) => {
                 let units = self
                     .value
                     .chunks_exact(2)

@@ -352,7 +352,7 @@ fn distinguished_name(text: &str) -> Result<Identity, IdentityError> {
 /// Pairs of hexadecimal digits as bytes.
 pub(super) fn from_hexadecimal(digits: &str) -> Option<Vec<u8>> {
     let digits = digits.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let value = |digit: u8| {
