@@ -7,9 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
-pub mod config {
-    //! Validated types that a policy file becomes.
-    pub mod proposal;
-}
+pub mod config;
 pub mod crypto;
+pub mod engine;
 pub mod wire;

@@ -52,13 +52,22 @@ pub enum PskAnswer {
 
 /// Answers a question with the key, as its owner does it.
 #[must_use]
-pub fn answer_psk(question: &PskQuestion, secret: Option<&[u8]>, provider: &dyn Provider) -> PskAnswer {
-    let (Some(secret), Some(prf)) = (secret, provider.prf(question.prf)) else { return PskAnswer::NoSecret };
+pub fn answer_psk(
+    question: &PskQuestion,
+    secret: Option<&[u8]>,
+    provider: &dyn Provider,
+) -> PskAnswer {
+    let (Some(secret), Some(prf)) = (secret, provider.prf(question.prf)) else {
+        return PskAnswer::NoSecret;
+    };
     if let Some(verification) = &question.verify
         && !psk::verify(prf, secret, &[&verification.octets], &verification.received)
     {
         return PskAnswer::Mismatch;
     }
-    let auth = question.sign.as_ref().map(|octets| psk::psk_auth(prf, secret, &[octets]).as_bytes().to_vec());
+    let auth = question
+        .sign
+        .as_ref()
+        .map(|octets| psk::psk_auth(prf, secret, &[octets]).as_bytes().to_vec());
     PskAnswer::Done { auth }
 }

@@ -24,7 +24,8 @@ impl Name {
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let good = |c: char| c.is_alphanumeric() || "._-@:".contains(c);
-        (!text.is_empty() && text.chars().count() <= 64 && text.chars().all(good)).then(|| Self(text.into()))
+        (!text.is_empty() && text.chars().count() <= 64 && text.chars().all(good))
+            .then(|| Self(text.into()))
     }
 
     /// The name as written.
@@ -132,7 +133,10 @@ pub struct Liveness {
 
 impl Default for Liveness {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(30), give_up: Duration::from_secs(60) }
+        Self {
+            interval: Duration::from_secs(30),
+            give_up: Duration::from_secs(60),
+        }
     }
 }
 

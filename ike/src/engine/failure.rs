@@ -8,13 +8,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::config::Name;
 use crate::config::identity::Identity;
 use crate::config::proposal::ProposalRefusal;
-use crate::config::selector::SelectorRefusal;
-use crate::config::Name;
+use crate::config::selector::{KernelLimit, SelectorRefusal};
 use crate::crypto::CryptoError;
 use crate::wire::WireError;
-use crate::wire::numbers::{AuthMethod, NotifyType};
+use crate::wire::numbers::{AuthMethod, ExchangeType, NotifyType};
 
 use super::io::KernelFailure;
 
@@ -113,6 +113,16 @@ pub enum Cause {
         /// Which, in the RFC's notation: `KE`, `TSi`.
         payload: &'static str,
     },
+    /// A protected message of an exchange that has no place at this point.
+    UnexpectedExchange {
+        /// Which.
+        exchange: ExchangeType,
+    },
+    /// The suite was chosen, but an algorithm of it is not built in: a fault of ours.
+    NotBuilt {
+        /// The suite.
+        suite: String,
+    },
     /// The proposals have nothing in common (found by us).
     NoProposal(Box<ProposalRefusal>),
     /// The peer found nothing acceptable among what we offered, or accepted what we had not offered.
@@ -135,6 +145,10 @@ pub enum Cause {
         /// Allowed.
         allowed: usize,
     },
+    /// The kernel has no words for a traffic selector.
+    KernelSelector(KernelLimit),
+    /// The connection has no address to speak to: only its peer can begin.
+    NoRemoteAddress,
     /// Nobody configured here has these addresses.
     NoConnection {
         /// To which of our addresses the peer spoke.
@@ -230,6 +244,8 @@ impl Cause {
             Self::NoResponse { .. } => "no-response",
             Self::Malformed(_) => "malformed-message",
             Self::MissingPayload { .. } => "missing-payload",
+            Self::UnexpectedExchange { .. } => "unexpected-exchange",
+            Self::NotBuilt { .. } => "not-built",
             Self::NoProposal(_) => "no-common-proposal",
             Self::AcceptedNotOffered(_) => "accepted-not-offered",
             Self::KeyExchange(_) => "key-exchange-value",
@@ -237,6 +253,8 @@ impl Cause {
             Self::NoSelectors(_) => "no-common-selectors",
             Self::SelectorsNotProposed(_) => "selectors-not-proposed",
             Self::TooManyPolicies { .. } => "too-many-policies",
+            Self::KernelSelector(_) => "kernel-selector",
+            Self::NoRemoteAddress => "no-remote-address",
             Self::NoConnection { .. } => "no-connection",
             Self::UnknownIdentity { .. } => "unknown-identity",
             Self::WrongIdentity { .. } => "wrong-identity",
@@ -267,6 +285,7 @@ impl Cause {
             Self::NoResponse { .. } | Self::NoRoute { .. } => Blame::Network,
             Self::Malformed(_)
             | Self::MissingPayload { .. }
+            | Self::UnexpectedExchange { .. }
             | Self::AcceptedNotOffered(_)
             | Self::KeyExchange(_)
             | Self::SelectorsNotProposed(_)
@@ -283,11 +302,21 @@ impl Cause {
     pub fn notify(&self) -> NotifyType {
         match self {
             Self::Malformed(error) => error.notify().unwrap_or(NotifyType::INVALID_SYNTAX),
-            Self::MissingPayload { .. } | Self::KeyExchange(_) => NotifyType::INVALID_SYNTAX,
-            Self::NoProposal(_) | Self::NoConnection { .. } | Self::AcceptedNotOffered(_) => NotifyType::NO_PROPOSAL_CHOSEN,
+            Self::MissingPayload { .. }
+            | Self::UnexpectedExchange { .. }
+            | Self::KeyExchange(_) => NotifyType::INVALID_SYNTAX,
+            Self::NoProposal(_)
+            | Self::NotBuilt { .. }
+            | Self::NoConnection { .. }
+            | Self::AcceptedNotOffered(_) => NotifyType::NO_PROPOSAL_CHOSEN,
             Self::KeyExchangeMethod { .. } => NotifyType::INVALID_KE_PAYLOAD,
-            Self::NoSelectors(_) | Self::SelectorsNotProposed(_) | Self::TooManyPolicies { .. } => NotifyType::TS_UNACCEPTABLE,
-            Self::Limit { .. } | Self::KernelModeNone | Self::RekeyUnsupported => NotifyType::NO_ADDITIONAL_SAS,
+            Self::NoSelectors(_)
+            | Self::SelectorsNotProposed(_)
+            | Self::TooManyPolicies { .. }
+            | Self::KernelSelector(_) => NotifyType::TS_UNACCEPTABLE,
+            Self::Limit { .. } | Self::KernelModeNone | Self::RekeyUnsupported => {
+                NotifyType::NO_ADDITIONAL_SAS
+            }
             Self::Kernel(_) | Self::NoRoute { .. } => NotifyType::TEMPORARY_FAILURE,
             _ => NotifyType::AUTHENTICATION_FAILED,
         }
@@ -314,12 +343,18 @@ impl Failure {
             Cause::UnknownIdentity { candidates, .. } => candidates
                 .iter()
                 .map(|(name, ours, theirs)| match theirs {
-                    Some(theirs) => format!("connection {name}: we are {ours}, the peer is to be {theirs}"),
+                    Some(theirs) => {
+                        format!("connection {name}: we are {ours}, the peer is to be {theirs}")
+                    }
                     None => format!("connection {name}: we are {ours}, the peer may be anybody"),
                 })
                 .collect(),
-            Cause::NoResponse { hint: Some(hint), .. } => {
-                vec![format!("somebody at the peer's address answered {hint}, without proof of being the peer")]
+            Cause::NoResponse {
+                hint: Some(hint), ..
+            } => {
+                vec![format!(
+                    "somebody at the peer's address answered {hint}, without proof of being the peer"
+                )]
             }
             _ => Vec::new(),
         }
@@ -329,28 +364,53 @@ impl Failure {
     #[must_use]
     pub fn suggestion(&self) -> Option<String> {
         let text = match &self.cause {
-            Cause::NoResponse { hint: Some(NotifyType::NO_PROPOSAL_CHOSEN), .. } => {
+            Cause::NoResponse {
+                hint: Some(NotifyType::NO_PROPOSAL_CHOSEN),
+                ..
+            } => {
                 "the peer seems to allow none of our IKE proposals, or knows no connection for our address: compare `ike:` on both sides"
             }
             Cause::NoResponse { .. } => {
                 "check that the peer runs, that its address is right, and that UDP ports 500 and 4500 pass both firewalls"
             }
-            Cause::NoProposal(refusal) | Cause::AcceptedNotOffered(refusal) => return refusal.suggestion(),
-            Cause::NoSelectors(refusal) | Cause::SelectorsNotProposed(refusal) => return refusal.suggestion(),
-            Cause::WrongSecret { .. } => "the pre-shared keys differ: compare `auth: psk` on both sides (a stray newline or quote counts)",
+            Cause::NoProposal(refusal) | Cause::AcceptedNotOffered(refusal) => {
+                return refusal.suggestion();
+            }
+            Cause::NoSelectors(refusal) | Cause::SelectorsNotProposed(refusal) => {
+                return Some(refusal.suggestion());
+            }
+            Cause::WrongSecret { .. } => {
+                "the pre-shared keys differ: compare `auth: psk` on both sides (a stray newline or quote counts)"
+            }
             Cause::NoSecret => "give the connection a secret: `auth: { psk: ... }`",
-            Cause::UnknownIdentity { .. } => "make `remote: id` here equal to what the peer sends, or `local: id` there equal to what is expected here",
-            Cause::WrongIdentity { .. } => "set `remote: id` to what the peer sends, if that is the right peer",
-            Cause::NoConnection { .. } => "add a connection whose `remote: address` is the peer's, or leave the address out to answer anybody",
-            Cause::Refused { notify: NotifyType::AUTHENTICATION_FAILED } => {
+            Cause::UnknownIdentity { .. } => {
+                "make `remote: id` here equal to what the peer sends, or `local: id` there equal to what is expected here"
+            }
+            Cause::WrongIdentity { .. } => {
+                "set `remote: id` to what the peer sends, if that is the right peer"
+            }
+            Cause::NoConnection { .. } => {
+                "add a connection whose `remote: address` is the peer's, or leave the address out to answer anybody"
+            }
+            Cause::Refused {
+                notify: NotifyType::AUTHENTICATION_FAILED,
+            } => {
                 "the peer does not accept our identity or our secret; its log says which: compare `local: id` and `auth: psk` with its configuration"
             }
-            Cause::Refused { notify: NotifyType::TS_UNACCEPTABLE } => {
+            Cause::Refused {
+                notify: NotifyType::TS_UNACCEPTABLE,
+            } => {
                 "compare `local` and `remote` of the child with the peer's: each side's local must be the other's remote"
             }
-            Cause::Refused { notify: NotifyType::NO_PROPOSAL_CHOSEN } => "compare `esp:` (and `ike:`) with what the peer allows",
-            Cause::Refused { notify: NotifyType::NO_ADDITIONAL_SAS } => "the peer allows no further Child SA in this IKE SA",
-            Cause::SuiteNotAllowed { .. } => "connections that share addresses should allow the same IKE proposals",
+            Cause::Refused {
+                notify: NotifyType::NO_PROPOSAL_CHOSEN,
+            } => "compare `esp:` (and `ike:`) with what the peer allows",
+            Cause::Refused {
+                notify: NotifyType::NO_ADDITIONAL_SAS,
+            } => "the peer allows no further Child SA in this IKE SA",
+            Cause::SuiteNotAllowed { .. } => {
+                "connections that share addresses should allow the same IKE proposals"
+            }
             Cause::Kernel(failure) if failure.errno == "ENOSYS" || failure.errno == "ENOENT" => {
                 "the kernel lacks this algorithm: load its module, or propose another with `esp:`"
             }
@@ -359,10 +419,15 @@ impl Failure {
                 "somebody else owns an SA with this SPI: is another IKE daemon running beside ikd?"
             }
             Cause::NoRoute { .. } => "add a route to the peer, or give `local: address`",
-            Cause::TooManyPolicies { .. } => "use prefixes instead of address or port ranges, or fewer of them",
+            Cause::TooManyPolicies { .. } => {
+                "use prefixes instead of address or port ranges, or fewer of them"
+            }
+            Cause::NoRemoteAddress => "give `remote: address`, or let the peer begin",
             Cause::ChildlessUnsupported => "give the connection at least one child",
             Cause::KernelModeNone => "remove `kernel: none` to install Child SAs",
-            Cause::AuthMethod { .. } => "this connection authenticates by pre-shared key on both sides",
+            Cause::AuthMethod { .. } => {
+                "this connection authenticates by pre-shared key on both sides"
+            }
             _ => return None,
         };
         Some(text.to_owned())
@@ -383,43 +448,99 @@ impl fmt::Display for Cause {
                 hint.map_or(Ok(()), |hint| write!(f, " (but somebody answered {hint})"))
             }
             Self::Malformed(error) => write!(f, "a message could not be read: {error}"),
-            Self::MissingPayload { payload } => write!(f, "the message lacks a payload, or has one too many: {payload}"),
+            Self::MissingPayload { payload } => write!(
+                f,
+                "the message lacks a payload, or has one too many: {payload}"
+            ),
+            Self::UnexpectedExchange { exchange } => {
+                write!(f, "the peer sent {exchange}, which has no place here")
+            }
+            Self::NotBuilt { suite } => write!(f, "an algorithm of {suite} is not built in"),
             Self::NoProposal(_) => f.write_str("nothing the peer offers is allowed here"),
             Self::AcceptedNotOffered(_) => f.write_str("the peer accepted what we had not offered"),
-            Self::KeyExchange(error) => write!(f, "the peer's key exchange value is unusable: {error}"),
+            Self::KeyExchange(error) => {
+                write!(f, "the peer's key exchange value is unusable: {error}")
+            }
             Self::KeyExchangeMethod { wanted } => {
-                write!(f, "the peer wants key exchange method {}, which we did not offer or have tried", crate::wire::numbers::KeyExchangeMethod(*wanted))
+                write!(
+                    f,
+                    "the peer wants key exchange method {}, which we did not offer or have tried",
+                    crate::wire::numbers::KeyExchangeMethod(*wanted)
+                )
             }
             Self::NoSelectors(_) => f.write_str("the traffic selectors do not overlap with ours"),
-            Self::SelectorsNotProposed(_) => f.write_str("the peer returned traffic selectors that we had not proposed"),
+            Self::SelectorsNotProposed(_) => {
+                f.write_str("the peer returned traffic selectors that we had not proposed")
+            }
             Self::TooManyPolicies { needed, allowed } => {
-                write!(f, "the traffic selectors need {needed} kernel policies; {allowed} is the most for one child")
+                write!(
+                    f,
+                    "the traffic selectors need {needed} kernel policies; {allowed} is the most for one child"
+                )
             }
-            Self::NoConnection { local, remote } => write!(f, "no connection is configured between {local} and {remote}"),
-            Self::UnknownIdentity { peer, wanted: Some(wanted), .. } => {
-                write!(f, "no connection fits a peer that says it is {peer} and wants {wanted}")
+            Self::KernelSelector(limit) => {
+                write!(f, "the kernel cannot hold the traffic selectors: {limit}")
             }
-            Self::UnknownIdentity { peer, wanted: None, .. } => write!(f, "no connection fits a peer that says it is {peer}"),
-            Self::WrongIdentity { expected, found } => write!(f, "the peer says it is {found}, but {expected} is expected"),
-            Self::BadIdentity { reason } => write!(f, "the peer's identity cannot be used: {reason}"),
-            Self::WrongSecret { peer } => write!(f, "{peer} could not prove that it holds our pre-shared key"),
+            Self::NoRemoteAddress => {
+                f.write_str("the connection has no remote address to speak to")
+            }
+            Self::NoConnection { local, remote } => write!(
+                f,
+                "no connection is configured between {local} and {remote}"
+            ),
+            Self::UnknownIdentity {
+                peer,
+                wanted: Some(wanted),
+                ..
+            } => {
+                write!(
+                    f,
+                    "no connection fits a peer that says it is {peer} and wants {wanted}"
+                )
+            }
+            Self::UnknownIdentity {
+                peer, wanted: None, ..
+            } => write!(f, "no connection fits a peer that says it is {peer}"),
+            Self::WrongIdentity { expected, found } => {
+                write!(f, "the peer says it is {found}, but {expected} is expected")
+            }
+            Self::BadIdentity { reason } => {
+                write!(f, "the peer's identity cannot be used: {reason}")
+            }
+            Self::WrongSecret { peer } => {
+                write!(f, "{peer} could not prove that it holds our pre-shared key")
+            }
             Self::NoSecret => f.write_str("there is no pre-shared key for this connection"),
-            Self::AuthMethod { found } => write!(f, "the peer authenticates by {found}, which this connection does not allow"),
+            Self::AuthMethod { found } => write!(
+                f,
+                "the peer authenticates by {found}, which this connection does not allow"
+            ),
             Self::SuiteNotAllowed { suite, connection } => {
-                write!(f, "the IKE SA uses {suite}, which connection {connection} does not allow")
+                write!(
+                    f,
+                    "the IKE SA uses {suite}, which connection {connection} does not allow"
+                )
             }
             Self::Refused { notify } => write!(f, "the peer answered {notify}"),
-            Self::ChildlessUnsupported => f.write_str("the connection has no child, and the peer does not do IKE SAs without one"),
+            Self::ChildlessUnsupported => f.write_str(
+                "the connection has no child, and the peer does not do IKE SAs without one",
+            ),
             Self::DeletedByPeer => f.write_str("the peer deleted it"),
             Self::TakenDown => f.write_str("it was taken down here"),
             Self::Replaced => f.write_str("a newer IKE SA with the same peer took its place"),
             Self::Kernel(failure) => write!(f, "the kernel refused: {failure}"),
             Self::Expired => f.write_str("its lifetime in the kernel ended"),
-            Self::Exhausted => f.write_str("the numbers that may be used under one key are used up"),
+            Self::Exhausted => {
+                f.write_str("the numbers that may be used under one key are used up")
+            }
             Self::NoRoute { remote, words } => write!(f, "there is no way to {remote}: {words}"),
             Self::Limit { limit, value } => write!(f, "the limit {limit} of {value} is reached"),
-            Self::KernelModeNone => f.write_str("Child SAs are not installed in this mode (kernel: none)"),
-            Self::RekeyUnsupported => f.write_str("the peer wanted to rekey, which is not there yet"),
+            Self::KernelModeNone => {
+                f.write_str("Child SAs are not installed in this mode (kernel: none)")
+            }
+            Self::RekeyUnsupported => {
+                f.write_str("the peer wanted to rekey, which is not there yet")
+            }
         }
     }
 }
@@ -427,7 +548,9 @@ impl fmt::Display for Cause {
 impl fmt::Display for KernelFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed with {}", self.operation, self.errno)?;
-        self.words.as_ref().map_or(Ok(()), |words| write!(f, " (\"{words}\")"))
+        self.words
+            .as_ref()
+            .map_or(Ok(()), |words| write!(f, " (\"{words}\")"))
     }
 }
 

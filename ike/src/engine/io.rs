@@ -236,7 +236,7 @@ pub enum Direction {
 }
 
 /// The two ends of a kernel policy's selector. Protocols of both are the same; ports are of the end they stand at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SelectorPair {
     /// Where packets come from.
     pub source: KernelSelector,
@@ -316,7 +316,7 @@ pub enum Command {
         /// One child of it only.
         child: Option<Name>,
     },
-    /// Take a connection, or one child of it, down and leave it down until `Up` or a new configuration.
+    /// Take a connection, or one child of it, down and leave it down until `Up`, or until a new configuration changes it.
     Down {
         /// Which connection.
         connection: Name,

@@ -81,8 +81,8 @@ pub struct IkeSaSnapshot {
     pub initiator: bool,
     /// Between which addresses.
     pub path: Path,
-    /// Who we said we are.
-    pub local_id: Identity,
+    /// Who we say we are; `None` while it is not known which connection it is.
+    pub local_id: Option<Identity>,
     /// Who the peer proved to be; `None` until it has.
     pub remote_id: Option<Identity>,
     /// The algorithms, in the words of the policy language; empty until chosen.

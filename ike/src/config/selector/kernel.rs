@@ -11,7 +11,7 @@ use super::{ICMP, ICMPV6, PortRange, Selector, bits, from_number, low_bits, numb
 pub const MAX_PARTS: usize = 64;
 
 /// One end of a kernel selector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KernelSelector {
     /// The network's first address.
     pub network: IpAddr,

@@ -1,0 +1,605 @@
+//! What should be true, and what is done about it: which connections and children are wanted, which stand, when the next
+//! attempt comes, and who waits for the outcome.
+//!
+//! ```text
+//!   configuration, `up`, `down` --> wanted --reconcile--> start an IKE SA, ask for a child
+//!                                                             |
+//!   next attempt <-- growing pause <-- failed  <-- notices <--+--> established, child up --> whoever waits is told
+//! ```
+//!
+//! `keep: up` never gives up: the pause grows to a minute and stays there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Child, Connection, Keep, KernelMode, Name};
+use crate::wire::IkeSpi;
+
+use super::Engine;
+use super::event::Event;
+use super::failure::{Cause, Failure, Step};
+use super::ike_sa::{self, Intent, Task, Tell};
+use super::io::{CommandId, Output, Reply};
+use super::policy_table::Slots;
+use super::shared::Notice;
+use super::window::jittered;
+
+/// The pause after the first failure; doubles with each.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest pause.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// All connections of the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    pub(super) entries: BTreeMap<Name, Entry>,
+    /// By the peer's address; `None`: anybody.
+    pub(super) by_remote: BTreeMap<Option<IpAddr>, Vec<Name>>,
+    /// In the order of the configuration.
+    pub(super) order: Vec<Name>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) connection: Arc<Connection>,
+    /// Its IKE SAs that are established or on their way, by our SPI, oldest first.
+    pub(super) sas: Vec<IkeSpi>,
+    pub(super) held_down: bool,
+    pub(super) last_failure: Option<(Duration, Failure)>,
+    pub(super) retry: Retry,
+    pub(super) children: BTreeMap<Name, ChildEntry>,
+    pub(super) timer: Option<Duration>,
+    waiters: Vec<Waiter>,
+}
+
+/// One child of a connection.
+#[derive(Debug, Default)]
+pub(super) struct ChildEntry {
+    pub(super) held_down: bool,
+    pub(super) last_failure: Option<(Duration, Failure)>,
+    pub(super) retry: Retry,
+    /// Where its traffic is blocked while there is no SA.
+    pub(super) slots: Slots,
+}
+
+/// When the next attempt is due.
+#[derive(Debug, Default)]
+pub(super) struct Retry {
+    failures: u32,
+    at: Option<Duration>,
+}
+
+impl Retry {
+    /// Another failure: the pause grows.
+    fn failed(&mut self, now: Duration, random: &mut dyn crate::crypto::Random) -> Duration {
+        let doubled = FIRST_RETRY * 2u32.saturating_pow(self.failures.min(16));
+        let pause = jittered(doubled.min(LONGEST_RETRY), random);
+        self.failures += 1;
+        self.at = Some(now + pause);
+        pause
+    }
+
+    fn due(&self, now: Duration) -> bool {
+        self.at.is_none_or(|at| at <= now)
+    }
+
+    /// When, if it is not due yet.
+    pub(super) fn pending(&self, now: Duration) -> Option<Duration> {
+        self.at.filter(|at| *at > now)
+    }
+}
+
+/// Somebody asked for `up` and waits.
+#[derive(Debug)]
+struct Waiter {
+    command: CommandId,
+    /// The children that are not up yet.
+    children: BTreeSet<Name>,
+}
+
+impl Entry {
+    pub(super) fn new(connection: Arc<Connection>) -> Self {
+        Self {
+            connection,
+            sas: Vec::new(),
+            held_down: false,
+            last_failure: None,
+            retry: Retry::default(),
+            children: BTreeMap::new(),
+            timer: None,
+            waiters: Vec::new(),
+        }
+    }
+
+    /// The children that should be there by our doing.
+    fn wanted(&self) -> Vec<Arc<Child>> {
+        let initiates = self.connection.initiates();
+        self.connection
+            .children
+            .iter()
+            .filter(|child| {
+                let held = self
+                    .children
+                    .get(&child.name)
+                    .is_some_and(|entry| entry.held_down);
+                let kept = initiates && child.keep == Keep::Up && !held;
+                kept || self
+                    .waiters
+                    .iter()
+                    .any(|waiter| waiter.children.contains(&child.name))
+            })
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn take_waiters(
+        &mut self,
+        which: impl Fn(&BTreeSet<Name>) -> bool,
+    ) -> Vec<CommandId> {
+        let (taken, left) = std::mem::take(&mut self.waiters)
+            .into_iter()
+            .partition(|waiter| which(&waiter.children));
+        self.waiters = left;
+        taken
+            .into_iter()
+            .map(|waiter: Waiter| waiter.command)
+            .collect()
+    }
+}
+
+impl Engine {
+    /// Does what is due for a connection so that it becomes what it should be.
+    pub(super) fn reconcile(&mut self, name: &Name) {
+        if self.shutting_down {
+            return;
+        }
+        let now = self.shared.now.boot;
+        let Some(entry) = self.connections.entries.get(name) else {
+            return;
+        };
+        let no_kernel = self.shared.kernel_mode == KernelMode::None;
+        let children = if no_kernel {
+            Vec::new()
+        } else {
+            entry.wanted()
+        };
+        let wanted =
+            !entry.held_down && (entry.connection.initiates() || !entry.waiters.is_empty());
+        if !wanted {
+            return self.schedule(name);
+        }
+        let (established, connecting) = self.ike_sas_of(entry);
+        if let Some(own) = established {
+            let missing: Vec<_> = children
+                .into_iter()
+                .filter(|child| !self.child_exists(entry, child))
+                .filter(|child| {
+                    entry
+                        .children
+                        .get(&child.name)
+                        .is_none_or(|state| state.retry.due(now))
+                })
+                .collect();
+            for child in missing {
+                self.with_sa(own, |sa, shared| sa.begin(shared, Task::CreateChild(child)));
+            }
+        } else if !connecting && entry.retry.due(now) {
+            let childless = no_kernel || entry.connection.children.is_empty();
+            if let Some(child) = children.first() {
+                let (connection, child) = (entry.connection.clone(), child.clone());
+                self.initiate(connection, Some(child));
+            } else if childless {
+                let connection = entry.connection.clone();
+                self.initiate(connection, None);
+            }
+        }
+        self.schedule(name);
+    }
+
+    fn initiate(&mut self, connection: Arc<Connection>, child: Option<Arc<Child>>) {
+        let name = connection.name.clone();
+        let own = self.fresh_ike_spi();
+        // True as far as we know: another IKE SA with this peer would be one of this connection.
+        let initial_contact = self
+            .connections
+            .entries
+            .get(&name)
+            .is_some_and(|entry| entry.sas.is_empty());
+        match ike_sa::start(
+            &mut self.shared,
+            own,
+            Intent {
+                connection,
+                child,
+                initial_contact,
+            },
+        ) {
+            Ok(sa) => {
+                if let Some(entry) = self.connections.entries.get_mut(&name) {
+                    entry.sas.push(own);
+                }
+                self.put_back(sa);
+            }
+            Err(cause) => self.attempt_failed(&name, None, Failure::new(Step::Start, cause)),
+        }
+    }
+
+    /// The newest established IKE SA of a connection, and whether one is on its way.
+    fn ike_sas_of(&self, entry: &Entry) -> (Option<IkeSpi>, bool) {
+        let state = |own: &&IkeSpi| self.ike_sas.get(*own).is_some_and(|sa| sa.is_established());
+        let established = entry.sas.iter().rev().find(state).copied();
+        let connecting = entry
+            .sas
+            .iter()
+            .any(|own| self.ike_sas.get(own).is_some_and(|sa| sa.is_connecting()));
+        (established, connecting)
+    }
+
+    fn child_exists(&self, entry: &Entry, child: &Child) -> bool {
+        entry
+            .sas
+            .iter()
+            .filter_map(|own| self.ike_sas.get(own)?.established())
+            .any(|established| established.has_or_makes(child))
+    }
+
+    /// Whether a child is installed in the kernel.
+    fn child_is_up(&self, entry: &Entry, child: &Name) -> bool {
+        entry
+            .sas
+            .iter()
+            .filter_map(|own| self.ike_sas.get(own)?.established())
+            .flat_map(|established| &established.children)
+            .any(|sa| {
+                sa.child.name == *child && matches!(sa.state, ike_sa::ChildState::Installed(_))
+            })
+    }
+
+    /// Takes what the IKE SAs have to say, until nothing is left to be said.
+    pub(super) fn take_notices(&mut self) {
+        while let Some(notice) = self.shared.notices.pop_front() {
+            match notice {
+                Notice::Established {
+                    connection,
+                    sa,
+                    initial_contact,
+                } => {
+                    self.connection_established(&connection, sa, initial_contact);
+                }
+                Notice::Closed {
+                    connection,
+                    sa,
+                    established,
+                    initiator,
+                    failure,
+                } => {
+                    self.connection_closed(&connection, sa, established, initiator, failure);
+                }
+                Notice::ChildUp { connection, child } => self.child_is_now_up(&connection, &child),
+                Notice::ChildFailed {
+                    connection,
+                    child,
+                    failure,
+                } => self.child_failed(&connection, child, failure),
+                Notice::ChildDown {
+                    connection,
+                    child,
+                    failure,
+                } => {
+                    let now = self.shared.now;
+                    if let Some(state) = self
+                        .connections
+                        .entries
+                        .get_mut(&connection)
+                        .map(|entry| &mut entry.children)
+                        && let Some(state) = state.get_mut(&child)
+                        && !matches!(failure.cause, Cause::TakenDown | Cause::Replaced)
+                    {
+                        state.last_failure = Some((now.wall, failure));
+                        state.retry.failed(now.boot, &mut *self.shared.random);
+                    }
+                    self.reconcile(&connection);
+                }
+                Notice::Stranger { path, failure } => self.remember(path, failure),
+            }
+        }
+    }
+
+    fn connection_established(&mut self, name: &Name, own: IkeSpi, initial_contact: bool) {
+        let Some(entry) = self.connections.entries.get_mut(name) else {
+            return;
+        };
+        if !entry.sas.contains(&own) {
+            entry.sas.push(own);
+        }
+        entry.retry = Retry::default();
+        self.settle_duplicates(name, own, initial_contact);
+        let no_kernel = self.shared.kernel_mode == KernelMode::None;
+        let Some(entry) = self.connections.entries.get_mut(name) else {
+            return;
+        };
+        for command in entry.take_waiters(|children| children.is_empty() || no_kernel) {
+            self.reply(command, Reply::Done);
+        }
+        self.reconcile(name);
+    }
+
+    /// Several IKE SAs with one peer. INITIAL_CONTACT ends those that stood before the new one was begun (RFC 7296 section
+    /// 2.4). Where both sides began at the same time, the one with the lower initiator SPI is ended by its initiator, so
+    /// that both sides keep the same one.
+    fn settle_duplicates(&mut self, name: &Name, own: IkeSpi, initial_contact: bool) {
+        let (Some(entry), Some(new)) = (self.connections.entries.get(name), self.ike_sas.get(&own))
+        else {
+            return;
+        };
+        let Some(peer) = new
+            .established()
+            .map(|established| established.peer.identity())
+        else {
+            return;
+        };
+        let (mut replaced, mut redundant) = (Vec::new(), Vec::new());
+        for other in entry
+            .sas
+            .iter()
+            .filter(|other| **other != own)
+            .filter_map(|other| self.ike_sas.get(other))
+        {
+            let Some(established) = other.established() else {
+                continue;
+            };
+            if !established.peer.identity().matches(peer) {
+                continue;
+            }
+            let stood_before = established.since < new.since;
+            if initial_contact && stood_before {
+                replaced.push(other.own_spi());
+            } else if !stood_before && other.initiator != new.initiator {
+                let loser = if other.spis.initiator < new.spis.initiator {
+                    other
+                } else {
+                    &**new
+                };
+                if loser.initiator {
+                    redundant.push(loser.own_spi());
+                }
+            }
+        }
+        for own in replaced {
+            let failure = Failure::new(Step::IkeAuth, Cause::Replaced);
+            self.with_sa(own, |sa, shared| sa.close(shared, failure, Tell::Nothing));
+        }
+        for own in redundant {
+            self.with_sa(own, |sa, shared| sa.close_for(shared, Cause::Replaced));
+        }
+    }
+
+    fn connection_closed(
+        &mut self,
+        name: &Name,
+        own: IkeSpi,
+        established: bool,
+        initiator: bool,
+        failure: Failure,
+    ) {
+        let wall = self.shared.now.wall;
+        let Some(entry) = self.connections.entries.get_mut(name) else {
+            return;
+        };
+        entry.sas.retain(|other| *other != own);
+        let by_us = matches!(failure.cause, Cause::TakenDown | Cause::Replaced);
+        if by_us {
+            return self.reconcile(name);
+        }
+        if established || initiator {
+            let path = self.ike_sas.get(&own).map(|sa| sa.path);
+            return self.attempt_failed_or_lost(name, path, failure, established);
+        }
+        // A peer that came to us and was turned away: our own attempts have nothing to do with it.
+        entry.last_failure = Some((wall, failure));
+    }
+
+    fn attempt_failed(&mut self, name: &Name, path: Option<super::io::Path>, failure: Failure) {
+        self.attempt_failed_or_lost(name, path, failure, false);
+    }
+
+    fn attempt_failed_or_lost(
+        &mut self,
+        name: &Name,
+        path: Option<super::io::Path>,
+        failure: Failure,
+        lost: bool,
+    ) {
+        let now = self.shared.now;
+        let Some(entry) = self.connections.entries.get_mut(name) else {
+            return;
+        };
+        entry.last_failure = Some((now.wall, failure.clone()));
+        let pause = entry.retry.failed(now.boot, &mut *self.shared.random);
+        let again = entry.connection.initiates() && !entry.held_down && !entry.wanted().is_empty();
+        let waiters = entry.take_waiters(|_| true);
+        let retry_in = again.then_some(pause);
+        if !lost {
+            let connection = name.clone();
+            self.shared.event(Event::ConnectionFailed {
+                connection,
+                path,
+                failure: failure.clone(),
+                retry_in,
+            });
+        }
+        for command in waiters {
+            self.reply(command, Reply::Failed(Box::new(failure.clone())));
+        }
+        self.reconcile(name);
+    }
+
+    fn child_is_now_up(&mut self, name: &Name, child: &Name) {
+        let Some(entry) = self.connections.entries.get_mut(name) else {
+            return;
+        };
+        if let Some(state) = entry.children.get_mut(child) {
+            state.retry = Retry::default();
+        }
+        for waiter in &mut entry.waiters {
+            waiter.children.remove(child);
+        }
+        for command in entry.take_waiters(BTreeSet::is_empty) {
+            self.reply(command, Reply::Done);
+        }
+        self.schedule(name);
+    }
+
+    fn child_failed(&mut self, name: &Name, child: Option<Name>, failure: Failure) {
+        let now = self.shared.now;
+        let Some(entry) = self.connections.entries.get_mut(name) else {
+            return;
+        };
+        let mut retry_in = None;
+        let wanted = entry.wanted();
+        if let Some(child) = &child {
+            let is_wanted = wanted.iter().any(|wanted| wanted.name == *child);
+            let state = entry.children.entry(child.clone()).or_default();
+            state.last_failure = Some((now.wall, failure.clone()));
+            let pause = state.retry.failed(now.boot, &mut *self.shared.random);
+            retry_in = is_wanted.then_some(pause);
+        } else {
+            entry.last_failure = Some((now.wall, failure.clone()));
+        }
+        let waiters = entry
+            .take_waiters(|children| child.as_ref().is_some_and(|child| children.contains(child)));
+        let connection = name.clone();
+        self.shared.event(Event::ChildFailed {
+            connection,
+            child,
+            failure: failure.clone(),
+            retry_in,
+        });
+        for command in waiters {
+            self.reply(command, Reply::Failed(Box::new(failure.clone())));
+        }
+        self.reconcile(name);
+    }
+
+    /// `up`: wanted until it is there or has failed, and no longer held down.
+    pub(super) fn command_up(&mut self, command: CommandId, name: Name, child: Option<Name>) {
+        let Some(entry) = self.connections.entries.get_mut(&name) else {
+            return self.reply(command, Reply::NotFound { name });
+        };
+        let known = |wanted: &Name| {
+            entry
+                .connection
+                .children
+                .iter()
+                .any(|child| child.name == *wanted)
+        };
+        if let Some(child) = child.as_ref().filter(|child| !known(child)) {
+            return self.reply(
+                command,
+                Reply::NotFound {
+                    name: child.clone(),
+                },
+            );
+        }
+        if entry.connection.remote.address.is_none() && entry.sas.is_empty() {
+            let failure = Failure::new(Step::Start, Cause::NoRemoteAddress);
+            return self.reply(command, Reply::Failed(Box::new(failure)));
+        }
+        let all = entry
+            .connection
+            .children
+            .iter()
+            .map(|child| child.name.clone());
+        let children: BTreeSet<Name> =
+            child.map_or_else(|| all.collect(), |child| BTreeSet::from([child]));
+        entry.held_down = false;
+        entry.retry = Retry::default();
+        for child in &children {
+            let state = entry.children.entry(child.clone()).or_default();
+            state.held_down = false;
+            state.retry = Retry::default();
+        }
+        let Some(entry) = self.connections.entries.get(&name) else {
+            return;
+        };
+        let (established, _) = self.ike_sas_of(entry);
+        let no_kernel = self.shared.kernel_mode == KernelMode::None;
+        let missing: BTreeSet<Name> = children
+            .into_iter()
+            .filter(|child| !no_kernel && !self.child_is_up(entry, child))
+            .collect();
+        if established.is_some() && missing.is_empty() {
+            return self.reply(command, Reply::Done);
+        }
+        if let Some(entry) = self.connections.entries.get_mut(&name) {
+            entry.waiters.push(Waiter {
+                command,
+                children: missing,
+            });
+        }
+        self.reconcile(&name);
+    }
+
+    /// `down`: held down until `up`, or until the configuration changes it; answered when the kernel is clean.
+    pub(super) fn command_down(&mut self, command: CommandId, name: Name, child: Option<Name>) {
+        let Some(entry) = self.connections.entries.get_mut(&name) else {
+            return self.reply(command, Reply::NotFound { name });
+        };
+        let sas = entry.sas.clone();
+        let waiters = entry
+            .take_waiters(|children| child.as_ref().is_none_or(|child| children.contains(child)));
+        match child {
+            None => {
+                entry.held_down = true;
+                for own in sas {
+                    self.with_sa(own, |sa, shared| sa.close_for(shared, Cause::TakenDown));
+                }
+            }
+            Some(child) => {
+                if !entry
+                    .connection
+                    .children
+                    .iter()
+                    .any(|known| known.name == child)
+                {
+                    return self.reply(command, Reply::NotFound { name: child });
+                }
+                entry.children.entry(child.clone()).or_default().held_down = true;
+                for own in sas {
+                    self.with_sa(own, |sa, shared| {
+                        sa.withdraw(|queued| queued.name == child);
+                        sa.delete_child(shared, |sa| sa.child.name == child, &Cause::TakenDown);
+                    });
+                }
+            }
+        }
+        for waiting in waiters {
+            let failure = Failure::new(Step::Start, Cause::TakenDown);
+            self.reply(waiting, Reply::Failed(Box::new(failure)));
+        }
+        self.reply_when_clean(command);
+    }
+
+    pub(super) fn reply(&mut self, command: CommandId, reply: Reply) {
+        self.shared.outputs.push_back(Output::Reply(command, reply));
+    }
+
+    /// Puts the connection's next attempt on the list of timers.
+    fn schedule(&mut self, name: &Name) {
+        let now = self.shared.now.boot;
+        let Some(entry) = self.connections.entries.get_mut(name) else {
+            return;
+        };
+        let children = entry
+            .children
+            .values()
+            .filter_map(|child| child.retry.pending(now));
+        let next = children.chain(entry.retry.pending(now)).min();
+        let old = std::mem::replace(&mut entry.timer, next);
+        self.timers
+            .change(super::timers::Timer::Connection(name.clone()), old, next);
+    }
+}

@@ -1,0 +1,140 @@
+//! The end of an IKE SA (RFC 7296 sections 1.4.1 and 2.21.2): its children leave the kernel at once, the peer is told
+//! where that makes sense, and the last answer is kept for a while for a peer that did not get it.
+
+use std::time::Duration;
+
+use crate::engine::channel::Channel;
+use crate::engine::event::Event;
+use crate::engine::failure::{Cause, Failure};
+use crate::engine::shared::{Notice, Shared};
+use crate::wire::numbers::{ExchangeType, NotifyType, ProtocolId};
+use crate::wire::payload::Payload;
+use crate::wire::{Delete, Notify};
+
+use super::{IkeSa, Opened, State, ghost_until};
+
+/// How long a Delete of ours waits for its answer.
+pub(super) const DELETE_TIME: Duration = Duration::from_secs(10);
+/// How long the last answer is kept.
+pub(super) const GHOST_TIME: Duration = Duration::from_secs(30);
+
+/// What the peer is told about the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Tell {
+    /// Nothing: it knows, or does not listen.
+    Nothing,
+    /// That the IKE SA is deleted.
+    Delete,
+    /// That we do not believe it, and that the IKE SA is deleted.
+    AuthenticationFailed,
+}
+
+/// Our Delete is out, or waits for the request before it to be answered.
+#[derive(Debug)]
+pub(in crate::engine) struct Closing {
+    pub(super) channel: Channel,
+    /// What is to be said once the window is free.
+    tell: Option<Tell>,
+}
+
+impl Closing {
+    pub(super) const fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            tell: None,
+        }
+    }
+
+    /// Whether our Delete waits for the window.
+    pub(super) const fn waits_to_delete(&self) -> bool {
+        self.tell.is_some()
+    }
+}
+
+impl IkeSa {
+    /// Ends the IKE SA for this reason.
+    pub(in crate::engine) fn close(&mut self, shared: &mut Shared, failure: Failure, tell: Tell) {
+        let own = self.own_spi();
+        let state = std::mem::replace(&mut self.state, State::Gone);
+        let mut established = false;
+        let channel = match state {
+            State::Established(mut state) => {
+                established = true;
+                for child in std::mem::take(&mut state.children) {
+                    self.child_down(shared, &child, failure.clone());
+                }
+                shared.event(Event::IkeSaClosed {
+                    connection: state.connection.name.clone(),
+                    spis: self.spis,
+                    reason: failure.clone(),
+                });
+                Some(state.channel)
+            }
+            State::Closing(state) if tell != Tell::Nothing => Some(state.channel),
+            _ => None,
+        };
+        if let Some(connection) = self.connection_name() {
+            let initiator = self.initiator;
+            shared.notice(Notice::Closed {
+                connection,
+                sa: own,
+                established,
+                initiator,
+                failure,
+            });
+        }
+        match channel {
+            Some(channel) if tell != Tell::Nothing => {
+                self.state = State::Closing(Box::new(Closing {
+                    channel,
+                    tell: Some(tell),
+                }));
+                if self.window.outstanding().is_none() {
+                    self.send_delete(shared);
+                }
+            }
+            Some(_) => self.state = State::Ghost(ghost_until(shared.now.boot)),
+            None => {}
+        }
+    }
+
+    /// Sends what is to be said at the end.
+    pub(super) fn send_delete(&mut self, shared: &mut Shared) {
+        let State::Closing(closing) = &mut self.state else {
+            return;
+        };
+        let Some(tell) = closing.tell.take() else {
+            return;
+        };
+        let mut payloads = vec![Payload::Delete(Delete {
+            protocol: ProtocolId::IKE,
+            spis: Vec::new(),
+        })];
+        if tell == Tell::AuthenticationFailed {
+            payloads.insert(
+                0,
+                Payload::Notify(Notify::new(NotifyType::AUTHENTICATION_FAILED, Vec::new())),
+            );
+        }
+        self.send_request(shared, ExchangeType::INFORMATIONAL, &payloads);
+    }
+
+    /// The peer's INFORMATIONAL while our Delete is under way: answered, and if it is a Delete too, that was it.
+    pub(super) fn informational_while_closing(&mut self, shared: &mut Shared, opened: &Opened<'_>) {
+        self.send_response(shared, opened.path, ExchangeType::INFORMATIONAL, &[]);
+        if opened
+            .contents
+            .deletes
+            .iter()
+            .any(|delete| delete.protocol == ProtocolId::IKE)
+        {
+            self.state = State::Ghost(ghost_until(shared.now.boot));
+        }
+    }
+
+    /// Closes without a reason of its own: an operator's, a newer IKE SA's, the configuration's.
+    pub(in crate::engine) fn close_for(&mut self, shared: &mut Shared, cause: Cause) {
+        let step = super::Step::Informational;
+        self.close(shared, Failure::new(step, cause), Tell::Delete);
+    }
+}

@@ -1,0 +1,284 @@
+//! An established IKE SA: what we want of the peer, one exchange after the other, and INFORMATIONAL in both directions
+//! (RFC 7296 sections 1.4 and 2.4).
+//!
+//! ```text
+//!   tasks --pump--> exchange (one at a time: the window is one) --response--> done, next task
+//!   silence --liveness interval--> an empty INFORMATIONAL; no answer to it: the peer is gone
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::proof::PeerAuthenticated;
+use crate::config::proposal::IkeSuite;
+use crate::config::{Child, Connection};
+use crate::crypto::Secret;
+use crate::engine::channel::Channel;
+use crate::engine::event::Event;
+use crate::engine::failure::{Cause, Failure, Step};
+use crate::engine::io::SaReference;
+use crate::engine::shared::{Notice, Shared};
+use crate::wire::Delete;
+use crate::wire::numbers::{ExchangeType, ProtocolId};
+use crate::wire::payload::Payload;
+
+use super::child::{ChildSa, ChildState, Proposed};
+use super::close::Tell;
+use super::create_child::Answering;
+use super::{IkeSa, Keyed, Opened, State};
+
+/// What only an IKE SA with a proven peer has.
+#[derive(Debug)]
+pub(in crate::engine) struct Established {
+    pub(in crate::engine) connection: Arc<Connection>,
+    pub(in crate::engine) peer: PeerAuthenticated,
+    pub(in crate::engine) suite: IkeSuite,
+    pub(in crate::engine) children: Vec<ChildSa>,
+    pub(in crate::engine) since: Duration,
+    pub(super) sk_d: Secret,
+    pub(super) channel: Channel,
+    tasks: VecDeque<Task>,
+    pub(super) exchange: Option<Exchange>,
+    /// The peer's request for a child that the kernel is busy with.
+    pub(super) answering: Option<(u64, Answering, Vec<Payload<'static>>)>,
+}
+
+/// Something that takes an exchange of ours.
+#[derive(Debug)]
+pub(in crate::engine) enum Task {
+    /// Make a child.
+    CreateChild(Arc<Child>),
+    /// Tell the peer that a child (our SPI of it) is gone.
+    DeleteChild(u32),
+    /// Ask for a sign of life.
+    Liveness,
+}
+
+/// The exchange that waits for its response.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    CreateChild(Box<Proposed>),
+    DeleteChild,
+    Liveness,
+}
+
+impl Established {
+    /// The proof comes first: without it there is no such value.
+    pub(super) fn new(
+        connection: Arc<Connection>,
+        peer: PeerAuthenticated,
+        keyed: Keyed,
+        now: Duration,
+    ) -> Self {
+        let Keyed {
+            suite,
+            sk_d,
+            channel,
+            ..
+        } = keyed;
+        Self {
+            connection,
+            peer,
+            suite,
+            children: Vec::new(),
+            since: now,
+            sk_d,
+            channel,
+            tasks: VecDeque::new(),
+            exchange: None,
+            answering: None,
+        }
+    }
+
+    /// Whether a child of this name is there, being made, or asked for.
+    pub(in crate::engine) fn has_or_makes(&self, child: &Child) -> bool {
+        self.children.iter().any(|sa| sa.child.name == child.name) || self.makes(child)
+    }
+
+    fn makes(&self, child: &Child) -> bool {
+        let asked = matches!(&self.exchange, Some(Exchange::CreateChild(proposed)) if proposed.child.name == child.name);
+        let queued =
+            |task: &Task| matches!(task, Task::CreateChild(queued) if queued.name == child.name);
+        asked || self.tasks.iter().any(queued)
+    }
+
+    /// When the peer is to be asked whether it is there.
+    pub(super) fn deadline(&self, last_heard: Duration) -> Option<Duration> {
+        let interval = self.connection.liveness.interval;
+        (!interval.is_zero()).then(|| last_heard + interval)
+    }
+}
+
+impl IkeSa {
+    /// Queues a task and begins it if nothing else is under way.
+    pub(in crate::engine) fn begin(&mut self, shared: &mut Shared, task: Task) {
+        if let State::Established(established) = &mut self.state {
+            established.tasks.push_back(task);
+            self.pump(shared);
+        }
+    }
+
+    /// Begins the next task, if the window is free.
+    pub(super) fn pump(&mut self, shared: &mut Shared) {
+        while self.window.outstanding().is_none() {
+            let State::Established(established) = &mut self.state else {
+                return;
+            };
+            let Some(task) = established.tasks.pop_front() else {
+                return;
+            };
+            match task {
+                Task::CreateChild(child) => self.request_child(shared, child),
+                Task::DeleteChild(spi) => {
+                    established.exchange = Some(Exchange::DeleteChild);
+                    let delete = Delete {
+                        protocol: ProtocolId::ESP,
+                        spis: vec![spi],
+                    };
+                    self.send_request(
+                        shared,
+                        ExchangeType::INFORMATIONAL,
+                        &[Payload::Delete(delete)],
+                    );
+                }
+                Task::Liveness => {
+                    established.exchange = Some(Exchange::Liveness);
+                    self.send_request(shared, ExchangeType::INFORMATIONAL, &[]);
+                }
+            }
+        }
+    }
+
+    /// Nothing was heard for a while.
+    pub(super) fn ask_for_life(&mut self, shared: &mut Shared) {
+        self.begin(shared, Task::Liveness);
+    }
+
+    /// The response to the exchange that is under way.
+    pub(super) fn established_response(&mut self, shared: &mut Shared, opened: Opened<'_>) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        // What else a response to INFORMATIONAL says changes nothing: that it came is what counts.
+        if let Some(Exchange::CreateChild(proposed)) = established.exchange.take() {
+            self.create_child_response(shared, *proposed, &opened);
+        }
+        self.pump(shared);
+    }
+
+    /// The peer's INFORMATIONAL: Delete, signs of life, notifies. Always answered (RFC 7296 section 1.4).
+    pub(super) fn informational_request(&mut self, shared: &mut Shared, opened: Opened<'_>) {
+        let exchange = ExchangeType::INFORMATIONAL;
+        let Opened { path, contents, .. } = opened;
+        let deletes_all = contents
+            .deletes
+            .iter()
+            .any(|delete| delete.protocol == ProtocolId::IKE);
+        // A peer that does not accept our proof says so here, and holds the IKE SA for gone (section 2.21.2).
+        let refused = contents
+            .error()
+            .filter(|notify| *notify == crate::wire::numbers::NotifyType::AUTHENTICATION_FAILED);
+        if deletes_all || refused.is_some() {
+            self.send_response(shared, path, exchange, &[]);
+            let cause = refused.map_or(Cause::DeletedByPeer, |notify| Cause::Refused { notify });
+            return self.close(
+                shared,
+                Failure::new(Step::Informational, cause),
+                Tell::Nothing,
+            );
+        }
+        let asked = contents
+            .deletes
+            .iter()
+            .filter(|delete| delete.protocol == ProtocolId::ESP);
+        let mut gone = Vec::new();
+        for spi in asked.flat_map(|delete| delete.spis.iter().copied()) {
+            // The peer names the SA that it receives on: the one we send on. An SPI that is not ours changes nothing.
+            if let Some(child) = self.take_child(|child| child.outbound.spi == spi) {
+                gone.push(child.inbound.spi);
+                self.child_down(
+                    shared,
+                    &child,
+                    Failure::new(Step::Informational, Cause::DeletedByPeer),
+                );
+            }
+        }
+        let answer = Payload::Delete(Delete {
+            protocol: ProtocolId::ESP,
+            spis: gone.clone(),
+        });
+        let payloads = if gone.is_empty() {
+            Vec::new()
+        } else {
+            vec![answer]
+        };
+        self.send_response(shared, path, exchange, &payloads);
+    }
+
+    pub(super) fn take_child(&mut self, which: impl Fn(&ChildSa) -> bool) -> Option<ChildSa> {
+        let State::Established(established) = &mut self.state else {
+            return None;
+        };
+        let at = established.children.iter().position(which)?;
+        Some(established.children.remove(at))
+    }
+
+    /// Takes a child out of the kernel and says so.
+    pub(super) fn child_down(&self, shared: &mut Shared, child: &ChildSa, reason: Failure) {
+        child.remove(shared);
+        let Some(connection) = self.connection_name() else {
+            return;
+        };
+        let name = child.child.name.clone();
+        if matches!(child.state, ChildState::Installed(_)) {
+            shared.event(Event::ChildDown {
+                connection: connection.clone(),
+                child: name.clone(),
+                spi_in: child.inbound.spi,
+                reason: reason.clone(),
+            });
+        }
+        shared.notice(Notice::ChildDown {
+            connection,
+            child: name,
+            failure: reason,
+        });
+    }
+
+    /// Takes a child down from our side: out of the kernel at once, then the peer is told.
+    pub(in crate::engine) fn delete_child(
+        &mut self,
+        shared: &mut Shared,
+        which: impl Fn(&ChildSa) -> bool,
+        cause: &Cause,
+    ) {
+        while let Some(child) = self.take_child(&which) {
+            self.child_down(
+                shared,
+                &child,
+                Failure::new(Step::Informational, cause.clone()),
+            );
+            self.begin(shared, Task::DeleteChild(child.inbound.spi));
+        }
+    }
+
+    /// Forgets children that are asked for and not begun yet.
+    pub(in crate::engine) fn withdraw(&mut self, which: impl Fn(&Child) -> bool) {
+        if let State::Established(established) = &mut self.state {
+            established
+                .tasks
+                .retain(|task| !matches!(task, Task::CreateChild(child) if which(child)));
+        }
+    }
+
+    /// The kernel has dropped one of our SAs.
+    pub(in crate::engine) fn expired(&mut self, shared: &mut Shared, sa: SaReference) {
+        let Some(child) = self.take_child(|child| child.inbound == sa || child.outbound == sa)
+        else {
+            return;
+        };
+        self.child_down(shared, &child, Failure::new(Step::Kernel, Cause::Expired));
+        self.begin(shared, Task::DeleteChild(child.inbound.spi));
+    }
+}

@@ -1,0 +1,671 @@
+//! One IKE SA, from its first message to its last.
+//!
+//! ```text
+//!   initiator:  Routing -> InitSent -> Signing -> AuthSent -> Verifying -+
+//!                                                                        +-> Established -> Closing -> Ghost
+//!   responder:  HalfOpen ------------------------> Proving --------------+
+//!
+//!   Routing    waits for the address to speak from        Verifying  waits for the verdict on the peer's AUTH
+//!   InitSent   IKE_SA_INIT is out                         HalfOpen   IKE_SA_INIT is answered
+//!   Signing    waits for our AUTH                         Proving    waits for the verdict and for our AUTH
+//!   AuthSent   IKE_AUTH is out                            Closing    Delete is out
+//!   Ghost      nothing but the last answer, for a peer that did not get it
+//! ```
+//!
+//! Between InitSent and Signing there is room for IKE_INTERMEDIATE (RFC 9242), and AuthSent may become AuthSent again
+//! when authentication takes several rounds: the message ID comes from the window, not from the state.
+//!
+//! Every state that waits for an answer from outside also has a deadline, and lets go when the engine drops it: a late
+//! answer finds no state and is ignored.
+
+mod child;
+mod close;
+mod create_child;
+mod established;
+mod initiator;
+mod responder;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Connection;
+use crate::config::proposal::IkeSuite;
+use crate::crypto::Secret;
+use crate::crypto::schedule::{IkeKeys, skeyseed_initial};
+use crate::wire::numbers::{ExchangeType, NotifyType, PayloadType};
+use crate::wire::payload::Payload;
+use crate::wire::{Flags, Header, IkeSpi, Message, Notify, WireError, parse_chain};
+
+use super::channel::Channel;
+use super::contents::Contents;
+use super::event::{DropReason, Event, IkeSpis};
+use super::failure::{Cause, Failure, Step};
+use super::io::{Answer, Path};
+use super::shared::{Notice, Shared, own_spi};
+use super::window::{Due, Incoming, Window};
+
+pub(super) use child::{ChildSa, ChildState};
+pub(super) use close::Tell;
+pub(super) use established::{Established, Task};
+pub(super) use initiator::{Intent, start};
+pub(super) use responder::{InitRefusal, answer_init};
+
+use close::{Closing, GHOST_TIME};
+use initiator::{AuthSent, InitSent, Routing, Signing, Verifying};
+use responder::{HalfOpen, Proving};
+
+/// How long a question may go unanswered before the attempt is dropped.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// One IKE SA.
+#[derive(Debug)]
+pub(super) struct IkeSa {
+    pub(super) spis: IkeSpis,
+    pub(super) initiator: bool,
+    pub(super) unique: u64,
+    pub(super) path: Path,
+    /// Known from the beginning as initiator, from IKE_AUTH on as responder.
+    pub(super) connection: Option<Arc<Connection>>,
+    pub(super) window: Window,
+    pub(super) since: Duration,
+    pub(super) last_heard: Duration,
+    /// The deadline that the engine has on its list.
+    pub(super) timer: Option<Duration>,
+    /// The address that the peer began from, where it did.
+    pub(super) first_contact: Option<SocketAddr>,
+    /// The address it is counted under as half-open.
+    pub(super) counted: Option<IpAddr>,
+    pub(super) state: State,
+}
+
+/// Where an IKE SA stands; each state holds what only it needs.
+#[derive(Debug)]
+pub(super) enum State {
+    Routing(Routing),
+    InitSent(Box<InitSent>),
+    Signing(Box<Signing>),
+    AuthSent(Box<AuthSent>),
+    Verifying(Box<Verifying>),
+    HalfOpen(Box<HalfOpen>),
+    Proving(Box<Proving>),
+    Established(Box<Established>),
+    Closing(Box<Closing>),
+    /// Until this time.
+    Ghost(Duration),
+    /// To be dropped.
+    Gone,
+}
+
+/// What both sides have after IKE_SA_INIT, and need until IKE_AUTH is done.
+#[derive(Debug)]
+pub(super) struct Keyed {
+    pub(super) suite: IkeSuite,
+    pub(super) sk_d: Secret,
+    pub(super) sk_pi: Secret,
+    pub(super) sk_pr: Secret,
+    pub(super) channel: Channel,
+    pub(super) ni: Vec<u8>,
+    pub(super) nr: Vec<u8>,
+    /// The two messages of IKE_SA_INIT as sent and received: AUTH covers them.
+    pub(super) request: Vec<u8>,
+    pub(super) response: Vec<u8>,
+}
+
+impl Keyed {
+    /// Derives all keys of the IKE SA (RFC 7296 section 2.14). `response` may be filled in later by a responder.
+    fn derive(
+        shared: &Shared,
+        suite: IkeSuite,
+        secret: &Secret,
+        spis: IkeSpis,
+        initiator: bool,
+        (ni, nr): (Vec<u8>, Vec<u8>),
+        (request, response): (Vec<u8>, Vec<u8>),
+    ) -> Result<Self, Cause> {
+        let prf = shared.provider.prf(suite.prf);
+        let protection =
+            shared
+                .provider
+                .protection(suite.encryption, suite.key_bits, suite.integrity);
+        let (prf, protection) = prf.zip(protection).ok_or_else(|| Cause::NotBuilt {
+            suite: suite.to_string(),
+        })?;
+        let skeyseed = skeyseed_initial(prf, &ni, &nr, secret);
+        let keys = IkeKeys::derive(
+            prf,
+            protection,
+            &skeyseed,
+            &ni,
+            &nr,
+            &spis.initiator.0,
+            &spis.responder.0,
+        )
+        .map_err(Cause::KeyExchange)?;
+        let channel = Channel::new(protection, &keys, initiator).map_err(Cause::KeyExchange)?;
+        let IkeKeys {
+            sk_d, sk_pi, sk_pr, ..
+        } = keys;
+        Ok(Self {
+            suite,
+            sk_d,
+            sk_pi,
+            sk_pr,
+            channel,
+            ni,
+            nr,
+            request,
+            response,
+        })
+    }
+
+    /// What the initiator's AUTH covers (RFC 7296 section 2.15).
+    fn initiator_octets(&self, shared: &Shared, id_body: &[u8]) -> Vec<u8> {
+        self.octets(shared, &self.request, &self.nr, &self.sk_pi, id_body)
+    }
+
+    /// What the responder's AUTH covers.
+    fn responder_octets(&self, shared: &Shared, id_body: &[u8]) -> Vec<u8> {
+        self.octets(shared, &self.response, &self.ni, &self.sk_pr, id_body)
+    }
+
+    fn octets(
+        &self,
+        shared: &Shared,
+        message: &[u8],
+        nonce: &[u8],
+        sk_p: &Secret,
+        id_body: &[u8],
+    ) -> Vec<u8> {
+        let prf = shared
+            .provider
+            .prf(self.suite.prf)
+            .expect("the keys were derived with it");
+        crate::auth::signed_octets(message, nonce, prf, sk_p.as_bytes(), id_body)
+    }
+}
+
+/// A protected message that is what it says, with its payloads.
+pub(super) struct Opened<'a> {
+    pub(super) path: Path,
+    pub(super) header: Header,
+    pub(super) contents: Contents<'a>,
+}
+
+impl IkeSa {
+    /// Our SPI, which names the IKE SA in the engine's table.
+    pub(super) const fn own_spi(&self) -> IkeSpi {
+        own_spi(self.spis, self.initiator)
+    }
+
+    /// Whether a header's SPIs are this IKE SA's. The peer's is not known before it has answered IKE_SA_INIT.
+    pub(super) fn knows(&self, header: &Header) -> bool {
+        let first_answer = matches!(self.state, State::InitSent(_))
+            && header.exchange == ExchangeType::IKE_SA_INIT;
+        header.initiator_spi == self.spis.initiator
+            && (header.responder_spi == self.spis.responder || first_answer)
+    }
+
+    /// The connection's name, where it is known.
+    pub(super) fn connection_name(&self) -> Option<crate::config::Name> {
+        self.connection
+            .as_ref()
+            .map(|connection| connection.name.clone())
+    }
+
+    pub(super) const fn is_half_open_responder(&self) -> bool {
+        matches!(self.state, State::HalfOpen(_) | State::Proving(_)) && !self.initiator
+    }
+
+    pub(super) const fn is_established(&self) -> bool {
+        matches!(self.state, State::Established(_))
+    }
+
+    /// Whether it is on its way to be established, begun by us.
+    pub(super) const fn is_connecting(&self) -> bool {
+        matches!(
+            self.state,
+            State::Routing(_)
+                | State::InitSent(_)
+                | State::Signing(_)
+                | State::AuthSent(_)
+                | State::Verifying(_)
+        )
+    }
+
+    pub(super) fn established(&self) -> Option<&Established> {
+        match &self.state {
+            State::Established(established) => Some(established),
+            _ => None,
+        }
+    }
+
+    /// How long a request of ours may go unanswered.
+    fn give_up(&self) -> Duration {
+        match (&self.state, &self.connection) {
+            (State::Closing(_), _) => close::DELETE_TIME,
+            (_, Some(connection)) => connection.liveness.give_up,
+            (_, None) => ANSWER_TIME,
+        }
+    }
+
+    /// When [`Self::tick`] wants to be called.
+    pub(super) fn deadline(&self, shared: &Shared) -> Option<Duration> {
+        let asked = self.window.deadline(self.give_up());
+        match &self.state {
+            State::Routing(_) => Some(self.since + ANSWER_TIME),
+            State::Signing(state) => Some(state.asked + ANSWER_TIME),
+            State::Verifying(state) => Some(state.asked + ANSWER_TIME),
+            State::HalfOpen(_) | State::Proving(_) => {
+                Some(self.since + shared.limits.half_open_timeout)
+            }
+            State::Established(established) => {
+                asked.or_else(|| established.deadline(self.last_heard))
+            }
+            State::InitSent(_) | State::AuthSent(_) | State::Closing(_) => asked,
+            State::Ghost(until) => Some(*until),
+            State::Gone => None,
+        }
+    }
+
+    /// The deadline has come.
+    pub(super) fn tick(&mut self, shared: &mut Shared) {
+        let now = shared.now.boot;
+        let give_up = self.give_up();
+        match self.window.due(now, give_up, &mut *shared.random) {
+            Due::Retransmit => return self.retransmit(shared),
+            Due::GiveUp => return self.peer_is_silent(shared),
+            Due::Nothing => {}
+        }
+        if self.deadline(shared).is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        match &self.state {
+            State::Routing(_) | State::Signing(_) | State::Verifying(_) => {
+                self.fail(shared, Failure::new(Step::IkeAuth, Cause::NoSecret));
+            }
+            State::HalfOpen(_) | State::Proving(_) | State::Ghost(_) => self.state = State::Gone,
+            State::Established(_) => self.ask_for_life(shared),
+            _ => {}
+        }
+    }
+
+    fn retransmit(&mut self, shared: &mut Shared) {
+        let Some(request) = self.window.outstanding() else {
+            return;
+        };
+        shared.transmit(request.path, request.bytes.clone());
+        let event = Event::Retransmitting {
+            connection: self.connection_name(),
+            path: request.path,
+            exchange: request.exchange,
+            sent: request.sent,
+        };
+        shared.event(event);
+    }
+
+    fn peer_is_silent(&mut self, shared: &mut Shared) {
+        let Some(request) = self.window.outstanding() else {
+            return;
+        };
+        let (sent, after, exchange) = (
+            request.sent,
+            request.since(shared.now.boot),
+            request.exchange,
+        );
+        let (hint, doubt) = match &mut self.state {
+            State::InitSent(state) => (state.hint, state.doubt.take()),
+            _ => (None, None),
+        };
+        let cause = doubt.unwrap_or(Cause::NoResponse { sent, after, hint });
+        self.window.completed();
+        let failure = Failure::new(step_of(exchange), cause);
+        match &self.state {
+            State::Closing(closing) if closing.waits_to_delete() => self.send_delete(shared),
+            State::Closing(_) => self.state = State::Gone,
+            _ => self.fail(shared, failure),
+        }
+    }
+
+    /// Ends the IKE SA without a word to the peer.
+    fn fail(&mut self, shared: &mut Shared, failure: Failure) {
+        self.close(shared, failure, close::Tell::Nothing);
+    }
+
+    /// A datagram for this IKE SA.
+    pub(super) fn datagram(
+        &mut self,
+        shared: &mut Shared,
+        path: Path,
+        header: &Header,
+        bytes: &[u8],
+    ) {
+        let dropped = if header.flags.response {
+            self.response(shared, path, header, bytes)
+        } else {
+            self.request(shared, path, header, bytes)
+        };
+        if let Err(reason) = dropped {
+            shared.event(Event::Dropped {
+                remote: path.remote,
+                reason,
+            });
+        }
+    }
+
+    fn request(
+        &mut self,
+        shared: &mut Shared,
+        path: Path,
+        header: &Header,
+        bytes: &[u8],
+    ) -> Result<(), DropReason> {
+        match self.window.incoming(header.message_id, bytes) {
+            Incoming::Fresh => {}
+            Incoming::Answered(response) => {
+                let response = response.to_vec();
+                shared.transmit(path, response);
+                return Ok(());
+            }
+            Incoming::InProgress => return Err(DropReason::InProgress),
+            Incoming::Unexpected => return Err(DropReason::MessageId),
+        }
+        let (first, chain) = self.open(header, bytes)?;
+        self.last_heard = shared.now.boot;
+        self.window.begin(bytes);
+        let contents = parse_chain(first, &chain)
+            .map_err(Cause::Malformed)
+            .and_then(Contents::sort);
+        match contents {
+            Ok(contents) => self.take_request(
+                shared,
+                Opened {
+                    path,
+                    header: *header,
+                    contents,
+                },
+            ),
+            Err(cause) => self.refuse_malformed(shared, path, header, cause),
+        }
+        Ok(())
+    }
+
+    fn response(
+        &mut self,
+        shared: &mut Shared,
+        path: Path,
+        header: &Header,
+        bytes: &[u8],
+    ) -> Result<(), DropReason> {
+        let outstanding = self.window.outstanding().ok_or(DropReason::Unsolicited)?;
+        if (outstanding.message_id, outstanding.exchange) != (header.message_id, header.exchange) {
+            return Err(DropReason::MessageId);
+        }
+        if let State::InitSent(_) = self.state {
+            return initiator::init_response(self, shared, path, header, bytes);
+        }
+        let (first, chain) = self.open(header, bytes)?;
+        self.last_heard = shared.now.boot;
+        self.window.completed();
+        let contents = parse_chain(first, &chain)
+            .map_err(Cause::Malformed)
+            .and_then(Contents::sort);
+        match contents {
+            Ok(contents) => self.take_response(
+                shared,
+                Opened {
+                    path,
+                    header: *header,
+                    contents,
+                },
+            ),
+            Err(cause) => {
+                let failure = Failure::new(step_of(header.exchange), cause);
+                self.close(shared, failure, close::Tell::Delete);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decrypts, where there are keys and the exchange is one that this state knows.
+    fn open(&self, header: &Header, bytes: &[u8]) -> Result<(PayloadType, Vec<u8>), DropReason> {
+        let allowed = match &self.state {
+            State::HalfOpen(_) | State::AuthSent(_) => header.exchange == ExchangeType::IKE_AUTH,
+            State::Established(_) | State::Closing(_) => matches!(
+                header.exchange,
+                ExchangeType::CREATE_CHILD_SA
+                    | ExchangeType::INFORMATIONAL
+                    | ExchangeType::IKE_AUTH
+            ),
+            _ => false,
+        };
+        let channel = self
+            .channel()
+            .filter(|_| allowed)
+            .ok_or(DropReason::Unexpected)?;
+        let message = Message::parse(bytes).map_err(|_| DropReason::Malformed)?;
+        let protected = message.protected.ok_or(DropReason::Unexpected)?;
+        if protected.fragment.is_some() {
+            return Err(DropReason::NotNegotiated);
+        }
+        channel
+            .open(&protected)
+            .map_err(|_| DropReason::BadIntegrity)
+    }
+
+    fn take_request(&mut self, shared: &mut Shared, opened: Opened<'_>) {
+        match (&self.state, opened.header.exchange) {
+            (State::HalfOpen(_), ExchangeType::IKE_AUTH) => {
+                responder::auth_request(self, shared, opened)
+            }
+            (State::Established(_), ExchangeType::CREATE_CHILD_SA) => {
+                self.create_child_request(shared, opened)
+            }
+            (State::Established(_), ExchangeType::INFORMATIONAL) => {
+                self.informational_request(shared, opened)
+            }
+            (State::Closing(_), ExchangeType::INFORMATIONAL) => {
+                self.informational_while_closing(shared, &opened)
+            }
+            (State::Closing(_), ExchangeType::CREATE_CHILD_SA) => {
+                self.answer_notify(
+                    shared,
+                    opened.path,
+                    opened.header.exchange,
+                    NotifyType::TEMPORARY_FAILURE,
+                    &[],
+                );
+            }
+            (_, exchange) => {
+                self.refuse_malformed(
+                    shared,
+                    opened.path,
+                    &opened.header,
+                    Cause::UnexpectedExchange { exchange },
+                );
+            }
+        }
+    }
+
+    fn take_response(&mut self, shared: &mut Shared, opened: Opened<'_>) {
+        match &self.state {
+            State::AuthSent(_) => initiator::auth_response(self, shared, opened),
+            State::Established(_) => self.established_response(shared, opened),
+            State::Closing(closing) if closing.waits_to_delete() => self.send_delete(shared),
+            State::Closing(_) => self.state = State::Gone,
+            _ => {}
+        }
+    }
+
+    /// The answer to a question of this IKE SA.
+    pub(super) fn answer(&mut self, shared: &mut Shared, answer: Answer) {
+        match (&self.state, answer) {
+            (State::Routing(_), Answer::LocalAddress(address)) => {
+                initiator::routed(self, shared, address)
+            }
+            (State::Signing(_), Answer::Psk(answer)) => initiator::signed(self, shared, answer),
+            (State::Verifying(_), Answer::Psk(answer)) => initiator::verified(self, shared, answer),
+            (State::Proving(_), Answer::Psk(answer)) => responder::proved(self, shared, answer),
+            // A late answer, or one to another question: there is nobody to take it.
+            _ => {}
+        }
+    }
+
+    /// A request that we can read as a message but not understand: the peer is told, and INVALID_SYNTAX ends the IKE SA
+    /// (RFC 7296 section 2.21.3); before authentication the whole IKE_AUTH is rejected (2.21.2).
+    fn refuse_malformed(&mut self, shared: &mut Shared, path: Path, header: &Header, cause: Cause) {
+        let notify = cause.notify();
+        let data = match &cause {
+            Cause::Malformed(WireError::UnsupportedCritical(payload)) => vec![*payload],
+            _ => Vec::new(),
+        };
+        self.answer_notify(shared, path, header.exchange, notify, &data);
+        let fatal = notify == NotifyType::INVALID_SYNTAX || !self.is_established();
+        if fatal {
+            self.fail(shared, Failure::new(step_of(header.exchange), cause));
+        }
+    }
+
+    fn channel(&self) -> Option<&Channel> {
+        match &self.state {
+            State::AuthSent(state) => Some(&state.keyed.channel),
+            State::HalfOpen(state) => Some(&state.keyed.channel),
+            State::Established(state) => Some(&state.channel),
+            State::Closing(state) => Some(&state.channel),
+            _ => None,
+        }
+    }
+
+    fn channel_mut(&mut self) -> Option<&mut Channel> {
+        match &mut self.state {
+            State::AuthSent(state) => Some(&mut state.keyed.channel),
+            State::HalfOpen(state) => Some(&mut state.keyed.channel),
+            State::Proving(state) => Some(&mut state.keyed.channel),
+            State::Established(state) => Some(&mut state.channel),
+            State::Closing(state) => Some(&mut state.channel),
+            _ => None,
+        }
+    }
+
+    fn header(&self, exchange: ExchangeType, message_id: u32, response: bool) -> Header {
+        Header {
+            initiator_spi: self.spis.initiator,
+            responder_spi: self.spis.responder,
+            next_payload: PayloadType::NONE,
+            major: 2,
+            minor: 0,
+            exchange,
+            flags: Flags {
+                initiator: self.initiator,
+                version: false,
+                response,
+                reserved: 0,
+            },
+            message_id,
+            length: 0,
+        }
+    }
+
+    /// Sends a protected request. Nothing else may be outstanding.
+    fn send_request(
+        &mut self,
+        shared: &mut Shared,
+        exchange: ExchangeType,
+        payloads: &[Payload<'_>],
+    ) {
+        let Some(message_id) = self.window.next_outgoing() else {
+            return self.fail(shared, Failure::new(step_of(exchange), Cause::Exhausted));
+        };
+        let header = self.header(exchange, message_id, false);
+        let Some(channel) = self.channel_mut() else {
+            return;
+        };
+        match channel.seal(&mut *shared.random, &header, payloads) {
+            Ok(bytes) => {
+                self.window.sent(
+                    exchange,
+                    self.path,
+                    bytes.clone(),
+                    shared.now.boot,
+                    &mut *shared.random,
+                );
+                shared.transmit(self.path, bytes);
+            }
+            Err(_) => self.fail(shared, Failure::new(step_of(exchange), Cause::Exhausted)),
+        }
+    }
+
+    /// Answers the request in progress, and keeps the answer for a peer that asks again. It goes back the way the
+    /// request came.
+    fn send_response(
+        &mut self,
+        shared: &mut Shared,
+        path: Path,
+        exchange: ExchangeType,
+        payloads: &[Payload<'_>],
+    ) {
+        let header = self.header(exchange, self.window.expected_incoming(), true);
+        let Some(channel) = self.channel_mut() else {
+            return;
+        };
+        match channel.seal(&mut *shared.random, &header, payloads) {
+            Ok(bytes) => {
+                self.window.answer(&bytes);
+                shared.transmit(path, bytes);
+            }
+            Err(_) => self.fail(shared, Failure::new(step_of(exchange), Cause::Exhausted)),
+        }
+    }
+
+    /// Answers with a notify alone.
+    fn answer_notify(
+        &mut self,
+        shared: &mut Shared,
+        path: Path,
+        exchange: ExchangeType,
+        kind: NotifyType,
+        data: &[u8],
+    ) {
+        self.send_response(
+            shared,
+            path,
+            exchange,
+            &[Payload::Notify(Notify::new(kind, data))],
+        );
+    }
+
+    /// The peer is who it says it is.
+    fn establish(&mut self, shared: &mut Shared, established: Established, initial_contact: bool) {
+        let connection = established.connection.clone();
+        shared.event(Event::IkeSaEstablished {
+            connection: connection.name.clone(),
+            spis: self.spis,
+            path: self.path,
+            peer: established.peer.identity().clone(),
+            suite: established.suite.to_string(),
+            initiator: self.initiator,
+        });
+        shared.notice(Notice::Established {
+            connection: connection.name.clone(),
+            sa: self.own_spi(),
+            initial_contact,
+        });
+        self.connection = Some(connection);
+        self.state = State::Established(Box::new(established));
+    }
+}
+
+/// The step a failure of an exchange belongs to.
+pub(super) fn step_of(exchange: ExchangeType) -> Step {
+    match exchange {
+        ExchangeType::IKE_SA_INIT => Step::IkeSaInit,
+        ExchangeType::IKE_AUTH | ExchangeType::IKE_INTERMEDIATE => Step::IkeAuth,
+        ExchangeType::CREATE_CHILD_SA | ExchangeType::IKE_FOLLOWUP_KE => Step::CreateChildSa,
+        _ => Step::Informational,
+    }
+}
+
+/// How long the last answer is kept when everything else is gone.
+const fn ghost_until(now: Duration) -> Duration {
+    now.saturating_add(GHOST_TIME)
+}

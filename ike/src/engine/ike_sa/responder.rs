@@ -1,0 +1,369 @@
+//! IKE_SA_INIT and IKE_AUTH as the one who answers (RFC 7296 sections 1.2, 2.15 and 2.21).
+//!
+//! Up to the cookie check nothing is kept and nothing computed (that is [`crate::engine::routing`]'s part). From here on
+//! there is a half-open IKE SA, counted and short-lived, until the peer has proved who it is.
+
+use std::sync::Arc;
+
+use crate::auth::ask::{PskAnswer, PskVerification};
+use crate::auth::proof::{Claim, Disproof};
+use crate::config::Connection;
+use crate::config::identity::Identity;
+use crate::config::proposal::{ChosenIke, choose_ike};
+use crate::wire::numbers::{AuthMethod, ExchangeType, KeyExchangeMethod, NotifyType};
+use crate::wire::payload::Payload;
+use crate::wire::{Authentication, Header, IkeSpi, KeyExchange, Message, Nonce, Notify, SpiBytes};
+
+use super::child::Offered;
+use super::create_child::Answering;
+use super::initiator::{generate, id_payload};
+use super::{Established, IkeSa, Keyed, Opened, State};
+use crate::engine::contents::{Contents, required};
+use crate::engine::event::{Event, IkeSpis};
+use crate::engine::failure::{Cause, Failure, Step};
+use crate::engine::io::{Path, Question};
+use crate::engine::shared::{Notice, Shared};
+use crate::engine::window::Window;
+
+/// IKE_SA_INIT is answered; the peer is anybody.
+#[derive(Debug)]
+pub(in crate::engine) struct HalfOpen {
+    pub(super) keyed: Keyed,
+    /// The connections that fit the addresses.
+    candidates: Vec<Arc<Connection>>,
+}
+
+/// Waits for the verdict on the peer's AUTH, and for ours.
+#[derive(Debug)]
+pub(in crate::engine) struct Proving {
+    pub(super) keyed: Keyed,
+    connection: Arc<Connection>,
+    claim: Claim,
+    path: Path,
+    child: Option<Result<Offered, Cause>>,
+    initial_contact: bool,
+}
+
+/// Why IKE_SA_INIT is not answered with a half-open IKE SA.
+#[derive(Debug)]
+pub(in crate::engine) enum InitRefusal {
+    /// Another key exchange method than the one the peer guessed is to be used.
+    OtherMethod(KeyExchangeMethod),
+    /// Nothing fits.
+    Failed(Cause),
+}
+
+/// Answers IKE_SA_INIT: chooses from the union of what the candidates allow (which of them it is, IKE_AUTH will tell).
+pub(in crate::engine) fn answer_init(
+    shared: &mut Shared,
+    spi: IkeSpi,
+    candidates: Vec<Arc<Connection>>,
+    path: Path,
+    header: &Header,
+    contents: &Contents<'_>,
+    bytes: &[u8],
+) -> Result<Box<IkeSa>, InitRefusal> {
+    let failed = InitRefusal::Failed;
+    let offered = required(contents.sa.as_ref(), "SA").map_err(failed)?;
+    let ke = required(contents.ke.as_ref(), "KE").map_err(failed)?;
+    let nonce = required(contents.nonce.as_ref(), "Nonce").map_err(failed)?;
+    let proposals = candidates
+        .iter()
+        .flat_map(|connection| &connection.proposals);
+    let chosen: ChosenIke = choose_ike(proposals, offered)
+        .map_err(|refusal| InitRefusal::Failed(Cause::NoProposal(Box::new(refusal))))?;
+    let suite = chosen.suite;
+    if suite.key_exchange != ke.method {
+        return Err(InitRefusal::OtherMethod(suite.key_exchange));
+    }
+    let key = generate(shared, suite.key_exchange).map_err(failed)?;
+    let (public, nr) = (key.public_value().to_vec(), shared.nonce());
+    let secret = key
+        .agree(&ke.data)
+        .map_err(|error| InitRefusal::Failed(Cause::KeyExchange(error)))?;
+    let spis = IkeSpis {
+        initiator: header.initiator_spi,
+        responder: spi,
+    };
+    let nonces = (nonce.data.to_vec(), nr.clone());
+    let mut keyed = Keyed::derive(
+        shared,
+        suite,
+        &secret,
+        spis,
+        false,
+        nonces,
+        (bytes.to_vec(), Vec::new()),
+    )
+    .map_err(failed)?;
+
+    let now = shared.now.boot;
+    let mut sa = Box::new(IkeSa {
+        spis,
+        initiator: false,
+        unique: shared.number(),
+        path,
+        connection: None,
+        window: Window::default(),
+        since: now,
+        last_heard: now,
+        timer: None,
+        first_contact: Some(path.remote),
+        counted: Some(path.remote.ip()),
+        state: State::Gone,
+    });
+    let payloads = vec![
+        Payload::Sa(chosen.answer(SpiBytes::EMPTY)),
+        Payload::Ke(KeyExchange {
+            method: suite.key_exchange,
+            data: public.into(),
+        }),
+        Payload::Nonce(Nonce { data: nr.into() }),
+        Payload::Notify(Notify::new(
+            NotifyType::CHILDLESS_IKEV2_SUPPORTED,
+            Vec::new(),
+        )),
+    ];
+    let response = Message {
+        header: sa.header(ExchangeType::IKE_SA_INIT, 0, true),
+        payloads,
+        protected: None,
+    }
+    .encode();
+    sa.window.begin(bytes);
+    sa.window.answer(&response);
+    keyed.response.clone_from(&response);
+    sa.state = State::HalfOpen(Box::new(HalfOpen { keyed, candidates }));
+    shared.transmit(path, response);
+    Ok(sa)
+}
+
+/// IKE_AUTH: the peer says who it is, and proves it.
+pub(super) fn auth_request(sa: &mut IkeSa, shared: &mut Shared, opened: Opened<'_>) {
+    let State::HalfOpen(state) = std::mem::replace(&mut sa.state, State::Gone) else {
+        return;
+    };
+    let HalfOpen { keyed, candidates } = *state;
+    let Opened {
+        path,
+        header,
+        contents,
+    } = opened;
+    match identify(&candidates, &keyed, &contents) {
+        Ok((connection, claimed)) => {
+            sa.connection = Some(connection.clone());
+            ask_for_proof(sa, shared, keyed, connection, claimed, path, &contents);
+        }
+        Err(cause) => {
+            sa.state = State::HalfOpen(Box::new(HalfOpen { keyed, candidates }));
+            refuse(sa, shared, path, header.exchange, cause);
+        }
+    }
+}
+
+/// Which connection the identities mean (both IDs, then the suite), and who the peer says it is.
+fn identify(
+    candidates: &[Arc<Connection>],
+    keyed: &Keyed,
+    contents: &Contents<'_>,
+) -> Result<(Arc<Connection>, Identity), Cause> {
+    let parse = |id: &crate::wire::Identification<'_>| {
+        Identity::from_wire(id.id_type, &id.data).map_err(|error| Cause::BadIdentity {
+            reason: error.to_string(),
+        })
+    };
+    let claimed = parse(required(contents.idi.as_ref(), "IDi")?)?;
+    let wanted = contents.idr.as_ref().map(parse).transpose()?;
+    if contents.auth.is_none() && !contents.eap {
+        // A peer that leaves AUTH out wants EAP (RFC 7296 section 2.16).
+        return Err(Cause::MissingPayload { payload: "AUTH" });
+    }
+    let fits = |connection: &&Arc<Connection>| {
+        connection
+            .remote
+            .id
+            .as_ref()
+            .is_none_or(|expected| expected.matches(&claimed))
+            && wanted
+                .as_ref()
+                .is_none_or(|wanted| connection.local.id.matches(wanted))
+    };
+    // A connection that names its peer goes before one that takes anybody.
+    let by_identity: Vec<_> = candidates.iter().filter(fits).collect();
+    let named = by_identity
+        .iter()
+        .filter(|connection| connection.remote.id.is_some());
+    let anybody = by_identity
+        .iter()
+        .filter(|connection| connection.remote.id.is_none());
+    let mut ordered = named.chain(anybody);
+    let allowed = ordered.clone().find(|connection| {
+        connection
+            .proposals
+            .iter()
+            .any(|proposal| proposal.allows(&keyed.suite))
+    });
+    match (allowed, ordered.next()) {
+        (Some(connection), _) => Ok(((*connection).clone(), claimed)),
+        (None, Some(connection)) => Err(Cause::SuiteNotAllowed {
+            suite: keyed.suite.to_string(),
+            connection: connection.name.clone(),
+        }),
+        (None, None) => Err(Cause::UnknownIdentity {
+            peer: claimed,
+            wanted,
+            candidates: candidates
+                .iter()
+                .map(|connection| {
+                    (
+                        connection.name.clone(),
+                        connection.local.id.clone(),
+                        connection.remote.id.clone(),
+                    )
+                })
+                .collect(),
+        }),
+    }
+}
+
+fn ask_for_proof(
+    sa: &mut IkeSa,
+    shared: &mut Shared,
+    keyed: Keyed,
+    connection: Arc<Connection>,
+    claimed: Identity,
+    path: Path,
+    contents: &Contents<'_>,
+) {
+    let (Some(id), Some(auth)) = (&contents.idi, &contents.auth) else {
+        sa.state = State::HalfOpen(Box::new(HalfOpen {
+            keyed,
+            candidates: Vec::new(),
+        }));
+        return refuse(
+            sa,
+            shared,
+            path,
+            ExchangeType::IKE_AUTH,
+            Cause::AuthMethod {
+                found: AuthMethod(0),
+            },
+        );
+    };
+    if auth.method != AuthMethod::SHARED_KEY_MIC {
+        sa.state = State::HalfOpen(Box::new(HalfOpen {
+            keyed,
+            candidates: Vec::new(),
+        }));
+        return refuse(
+            sa,
+            shared,
+            path,
+            ExchangeType::IKE_AUTH,
+            Cause::AuthMethod { found: auth.method },
+        );
+    }
+    let verify = PskVerification {
+        octets: keyed.initiator_octets(shared, &id.body()),
+        received: auth.data.to_vec(),
+    };
+    let sign = keyed.responder_octets(shared, &id_payload(&connection.local.id).body());
+    let (question, claim) = Claim::question(
+        connection.name.clone(),
+        keyed.suite.prf,
+        connection.local.id.clone(),
+        claimed,
+        verify,
+        Some(sign),
+    );
+    shared.ask(sa.own_spi(), Question::Psk(Box::new(question)));
+    let child = Offered::from_auth_request(contents);
+    let initial_contact = contents.has(NotifyType::INITIAL_CONTACT);
+    sa.state = State::Proving(Box::new(Proving {
+        keyed,
+        connection,
+        claim,
+        path,
+        child,
+        initial_contact,
+    }));
+}
+
+/// The verdict on the peer's AUTH, and ours.
+pub(super) fn proved(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
+    let State::Proving(state) = std::mem::replace(&mut sa.state, State::Gone) else {
+        return;
+    };
+    let Proving {
+        keyed,
+        connection,
+        claim,
+        path,
+        child,
+        initial_contact,
+    } = *state;
+    let claimed = claim.identity().clone();
+    let (peer, auth) = match claim.conclude(answer) {
+        Ok(proof) => proof,
+        Err(disproof) => {
+            let cause = match disproof {
+                Disproof::Mismatch => Cause::WrongSecret { peer: claimed },
+                Disproof::NoSecret | Disproof::NoSignature => Cause::NoSecret,
+            };
+            sa.state = State::HalfOpen(Box::new(HalfOpen {
+                keyed,
+                candidates: Vec::new(),
+            }));
+            return refuse(sa, shared, path, ExchangeType::IKE_AUTH, cause);
+        }
+    };
+    let before = vec![
+        Payload::IdR(id_payload(&connection.local.id)),
+        Payload::Auth(Authentication {
+            method: AuthMethod::SHARED_KEY_MIC,
+            data: auth.into(),
+        }),
+    ];
+    let (ni, nr) = (keyed.ni.clone(), keyed.nr.clone());
+    // The answers go where the peer asked from last: between IKE_SA_INIT and IKE_AUTH it may have changed its port.
+    sa.path = path;
+    let established = Established::new(connection, peer, keyed, shared.now.boot);
+    sa.establish(shared, established, initial_contact);
+    let answering = Answering {
+        path,
+        exchange: ExchangeType::IKE_AUTH,
+        before,
+    };
+    match child {
+        Some(offered) => sa.answer_child(shared, answering, offered, (&ni, &nr)),
+        None => sa.send_response(shared, path, ExchangeType::IKE_AUTH, &answering.before),
+    }
+    sa.pump(shared);
+}
+
+/// Turns the peer away: it learns that authentication failed and no more (RFC 7296 section 2.21.2); our side keeps the
+/// reason.
+fn refuse(sa: &mut IkeSa, shared: &mut Shared, path: Path, exchange: ExchangeType, cause: Cause) {
+    let told = cause.notify();
+    sa.answer_notify(shared, path, exchange, told, &[]);
+    let failure = Failure::new(Step::IkeAuth, cause);
+    shared.event(Event::PeerRefused {
+        path,
+        failure: failure.clone(),
+        told,
+    });
+    match sa.connection_name() {
+        Some(connection) => {
+            let sa = sa.own_spi();
+            shared.notice(Notice::Closed {
+                connection,
+                sa,
+                established: false,
+                initiator: false,
+                failure,
+            });
+        }
+        None => shared.notice(Notice::Stranger { path, failure }),
+    }
+    sa.state = State::Ghost(super::ghost_until(shared.now.boot));
+}

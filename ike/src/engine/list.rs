@@ -1,0 +1,115 @@
+//! The engine at one moment, for whoever asks.
+
+use super::Engine;
+use super::connections::Entry;
+use super::ike_sa::{ChildSa, ChildState, IkeSa};
+use super::snapshot::{
+    ChildSnapshot, ConnectionSnapshot, ConnectionState, IkeSaSnapshot, Snapshot,
+};
+
+impl Engine {
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let entries = self
+            .connections
+            .order
+            .iter()
+            .filter_map(|name| self.connections.entries.get(name));
+        Snapshot {
+            connections: entries
+                .map(|entry| self.connection_snapshot(entry))
+                .collect(),
+            half_open: self.half_open.count(),
+            strangers: self.strangers.iter().cloned().collect(),
+        }
+    }
+
+    fn connection_snapshot(&self, entry: &Entry) -> ConnectionSnapshot {
+        let now = self.shared.now.boot;
+        let sas = || entry.sas.iter().filter_map(|own| self.ike_sas.get(own));
+        let state = if sas().any(|sa| sa.is_established()) {
+            ConnectionState::Up
+        } else if sas().any(|sa| sa.is_connecting()) {
+            ConnectionState::Connecting
+        } else if entry.held_down {
+            ConnectionState::Down
+        } else if entry.connection.initiates() {
+            ConnectionState::Waiting
+        } else {
+            ConnectionState::Passive
+        };
+        let child_failures = entry
+            .children
+            .iter()
+            .filter_map(|(name, child)| {
+                child
+                    .last_failure
+                    .as_ref()
+                    .map(|(at, failure)| (name.clone(), *at, failure.clone()))
+            })
+            .collect();
+        let retry_in = entry.timer.map(|at| at.saturating_sub(now));
+        ConnectionSnapshot {
+            connection: entry.connection.clone(),
+            state,
+            ike_sas: sas().map(|sa| self.ike_sa_snapshot(sa)).collect(),
+            last_failure: entry.last_failure.clone(),
+            child_failures,
+            retry_in,
+        }
+    }
+
+    fn ike_sa_snapshot(&self, sa: &IkeSa) -> IkeSaSnapshot {
+        let now = self.shared.now.boot;
+        let established = sa.established();
+        IkeSaSnapshot {
+            unique: sa.unique,
+            spis: sa.spis,
+            state: if established.is_some() {
+                "established"
+            } else {
+                "connecting"
+            },
+            initiator: sa.initiator,
+            path: sa.path,
+            local_id: sa
+                .connection
+                .as_ref()
+                .map(|connection| connection.local.id.clone()),
+            remote_id: established.map(|established| established.peer.identity().clone()),
+            suite: established
+                .map(|established| established.suite.to_string())
+                .unwrap_or_default(),
+            age: established.map(|established| now.saturating_sub(established.since)),
+            last_heard: now.saturating_sub(sa.last_heard),
+            children: established
+                .map(|established| {
+                    established
+                        .children
+                        .iter()
+                        .map(|child| self.child_snapshot(child))
+                        .collect()
+                })
+                .unwrap_or_default(),
+        }
+    }
+
+    fn child_snapshot(&self, sa: &ChildSa) -> ChildSnapshot {
+        let age = match sa.state {
+            ChildState::Installing => None,
+            ChildState::Installed(since) => Some(self.shared.now.boot.saturating_sub(since)),
+        };
+        ChildSnapshot {
+            name: sa.child.name.clone(),
+            inbound: sa.inbound,
+            outbound: sa.outbound,
+            reqid: sa.reqid,
+            suite: sa.suite.to_string(),
+            esn: sa.suite.esn,
+            local: sa.local.clone(),
+            remote: sa.remote.clone(),
+            age,
+            hard_lifetime: sa.child.hard_lifetime,
+            replay_window: sa.child.replay_window,
+        }
+    }
+}

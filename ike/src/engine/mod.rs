@@ -1,0 +1,360 @@
+//! The engine: every IKE SA and Child SA of one daemon thread, as one value without input or output.
+//!
+//! ```text
+//!   engine.handle(now, input);
+//!   while let Some(output) = engine.poll() { carry it out }
+//! ```
+//!
+//! After every [`Engine::handle`], [`Engine::poll`] is drained until it returns `None`. The same inputs with the same
+//! random source and provider give the same outputs, byte for byte. No input makes it panic; what a stranger can make it
+//! keep is bounded by [`crate::config::Limits`].
+//!
+//! Where to look:
+//!
+//! ```text
+//!   io, event, failure, snapshot   the border: what goes in and out, what happens, why something fails
+//!   strangers, cookie, half_open   datagrams that belong to nobody yet
+//!   ike_sa/                        one IKE SA: a state per step, both roles, its Child SAs
+//!   connections, configure         what should be true, and the next attempt
+//!   policy_table                   which kernel policy stands for which selectors
+//!   window, channel, contents      message IDs and retransmission, protection, payloads by kind
+//! ```
+
+mod channel;
+mod configure;
+mod connections;
+mod contents;
+mod cookie;
+pub mod event;
+pub mod failure;
+mod half_open;
+mod ike_sa;
+pub mod io;
+mod list;
+mod policy_table;
+mod shared;
+pub mod snapshot;
+mod strangers;
+mod timers;
+mod window;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::crypto::{Provider, Random};
+use crate::wire::IkeSpi;
+
+pub use policy_table::{INDEX_RANGE, MAX_POLICIES};
+pub use shared::{REQID_RANGE, SPI_RANGE};
+
+use connections::Connections;
+use cookie::CookieJar;
+use event::Event;
+use failure::{Cause, Failure, Step, StrangerFailure};
+use half_open::HalfOpenCount;
+use ike_sa::IkeSa;
+use io::{Command, CommandId, Input, KernelEvent, KernelFailure, KernelId, Now, Output, Reply};
+use shared::{KernelOwner, Shared};
+use strangers::Ration;
+use timers::{Timer, Timers};
+
+/// How long goodbyes may take.
+const SHUTDOWN_TIME: Duration = Duration::from_secs(3);
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct Options {
+    /// The engine's number among those of the process: the first byte of its IKE SPIs.
+    pub number: u8,
+    /// The algorithms.
+    pub provider: &'static dyn Provider,
+    /// The source of all randomness.
+    pub random: RandomSource,
+}
+
+/// A boxed source of randomness that prints nothing.
+pub struct RandomSource(pub Box<dyn Random>);
+
+impl std::fmt::Debug for RandomSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RandomSource")
+    }
+}
+
+/// The engine.
+pub struct Engine {
+    number: u8,
+    shared: Shared,
+    /// By our SPI.
+    ike_sas: BTreeMap<IkeSpi, Box<IkeSa>>,
+    /// IKE SAs that a peer began, by its SPI and the address it began from: where IKE_SA_INIT comes again.
+    first_contacts: BTreeMap<(IkeSpi, SocketAddr), IkeSpi>,
+    half_open: HalfOpenCount,
+    cookies: CookieJar,
+    cookie_mode: bool,
+    ration: Ration,
+    strangers: VecDeque<StrangerFailure>,
+    connections: Connections,
+    shunts: configure::Shunts,
+    timers: Timers,
+    told_deadline: Option<Duration>,
+    /// Commands that are answered when these kernel requests are done.
+    clean_waiters: Vec<(CommandId, BTreeSet<KernelId>)>,
+    shutting_down: bool,
+    shutdown: Option<Shutdown>,
+}
+
+#[derive(Debug)]
+struct Shutdown {
+    command: CommandId,
+    /// When the last goodbyes are cut short; `None` once the kernel is being cleaned.
+    until: Option<Duration>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("number", &self.number)
+            .field("ike_sas", &self.ike_sas.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine that knows no connection yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            number: options.number,
+            shared: Shared::new(options.provider, options.random.0),
+            ike_sas: BTreeMap::new(),
+            first_contacts: BTreeMap::new(),
+            half_open: HalfOpenCount::default(),
+            cookies: CookieJar::default(),
+            cookie_mode: false,
+            ration: Ration::default(),
+            strangers: VecDeque::new(),
+            connections: Connections::default(),
+            shunts: configure::Shunts::default(),
+            timers: Timers::default(),
+            told_deadline: None,
+            clean_waiters: Vec::new(),
+            shutting_down: false,
+            shutdown: None,
+        }
+    }
+
+    /// Takes one input. Outputs are then to be drained by [`Self::poll`].
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        debug_assert!(
+            self.shared.outputs.is_empty(),
+            "poll until there is nothing left, then handle"
+        );
+        self.shared.now = now;
+        match input {
+            Input::Datagram { path, bytes } => self.datagram(path, bytes),
+            Input::Command(id, command) => self.command(id, command),
+            Input::KernelDone(id, result) => self.kernel_done(id, result),
+            Input::KernelEvent(event) => self.kernel_event(&event),
+            Input::Answer(id, answer) => {
+                if let Some(own) = self.shared.questions.remove(&id) {
+                    self.with_sa(own, |sa, shared| sa.answer(shared, answer));
+                }
+            }
+            // Nothing waits for a record yet.
+            Input::Persisted(_) => {}
+            Input::Configured(configuration) => self.configure(*configuration),
+            Input::Tick => self.tick(),
+        }
+        self.take_notices();
+        self.go_on_with_shutdown();
+        let next = self.timers.next();
+        if next != self.told_deadline {
+            self.told_deadline = next;
+            self.shared.outputs.push_back(Output::Deadline(next));
+        }
+    }
+
+    /// The next thing to be done outside, in order.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.shared.outputs.pop_front()
+    }
+
+    /// IKE SAs of any state: for tests and benchmarks.
+    #[must_use]
+    pub fn ike_sa_count(&self) -> usize {
+        self.ike_sas.len()
+    }
+
+    fn tick(&mut self) {
+        let now = self.shared.now.boot;
+        while let Some(timer) = self.timers.take_due(now) {
+            match timer {
+                Timer::IkeSa(own) => {
+                    if let Some(sa) = self.ike_sas.get_mut(&own) {
+                        sa.timer = None;
+                    }
+                    self.with_sa(own, |sa, shared| sa.tick(shared));
+                }
+                Timer::Connection(name) => {
+                    if let Some(entry) = self.connections.entries.get_mut(&name) {
+                        entry.timer = None;
+                    }
+                    self.reconcile(&name);
+                }
+                Timer::Shutdown => {}
+            }
+            self.take_notices();
+        }
+    }
+
+    fn command(&mut self, id: CommandId, command: Command) {
+        match command {
+            Command::Up { connection, child } => self.command_up(id, connection, child),
+            Command::Down { connection, child } => self.command_down(id, connection, child),
+            Command::List => {
+                let snapshot = self.snapshot();
+                self.reply(id, Reply::Snapshot(Box::new(snapshot)));
+            }
+            Command::Shutdown => self.begin_shutdown(id),
+        }
+    }
+
+    /// Lends an IKE SA out together with what all of them share, and puts it back.
+    fn with_sa(&mut self, own: IkeSpi, work: impl FnOnce(&mut IkeSa, &mut Shared)) {
+        if let Some(mut sa) = self.ike_sas.remove(&own) {
+            work(&mut sa, &mut self.shared);
+            self.put_back(sa);
+        }
+    }
+
+    /// Puts an IKE SA (back) in its place, with its timer and its share of the half-open count, or lets it go.
+    fn put_back(&mut self, mut sa: Box<IkeSa>) {
+        let own = sa.own_spi();
+        if !sa.is_half_open_responder()
+            && let Some(address) = sa.counted.take()
+        {
+            self.half_open.remove(address);
+            self.tell_cookie_mode();
+        }
+        let gone = matches!(sa.state, ike_sa::State::Gone);
+        let deadline = if gone {
+            None
+        } else {
+            sa.deadline(&self.shared)
+        };
+        let old = std::mem::replace(&mut sa.timer, deadline);
+        self.timers.change(Timer::IkeSa(own), old, deadline);
+        if gone {
+            if let Some(remote) = sa.first_contact {
+                self.first_contacts.remove(&(sa.spis.initiator, remote));
+            }
+        } else {
+            self.ike_sas.insert(own, sa);
+        }
+    }
+
+    /// An SPI that no IKE SA of ours has; its first byte is the engine's number.
+    fn fresh_ike_spi(&mut self) -> IkeSpi {
+        loop {
+            let mut spi: [u8; 8] = self.shared.random_bytes();
+            spi[0] = self.number;
+            let spi = IkeSpi(spi);
+            if !spi.is_zero() && !self.ike_sas.contains_key(&spi) {
+                return spi;
+            }
+        }
+    }
+
+    fn kernel_done(&mut self, id: KernelId, result: Result<(), KernelFailure>) {
+        match self.shared.kernel.remove(&id) {
+            Some(KernelOwner::Install { sa, child }) => {
+                self.with_sa(sa, |sa, shared| sa.kernel_done(shared, child, result));
+            }
+            Some(KernelOwner::Configuration | KernelOwner::Removal) => {
+                if let Err(failure) = result {
+                    let failure = Failure::new(Step::Kernel, Cause::Kernel(failure));
+                    self.shared.event(Event::PolicyFailed { failure });
+                }
+            }
+            Some(KernelOwner::Shutdown) | None => {}
+        }
+        let clean = |(_, waiting): &mut (CommandId, BTreeSet<KernelId>)| {
+            waiting.remove(&id);
+            waiting.is_empty()
+        };
+        let done: Vec<_> = self
+            .clean_waiters
+            .extract_if(.., clean)
+            .map(|(command, _)| command)
+            .collect();
+        for command in done {
+            self.reply(command, Reply::Done);
+        }
+    }
+
+    fn kernel_event(&mut self, event: &KernelEvent) {
+        let (KernelEvent::Expire { sa, hard: true } | KernelEvent::Missing { sa }) = *event else {
+            return;
+        };
+        if let Some(own) = self.shared.esp.get(&(sa.spi, sa.destination)).copied() {
+            self.with_sa(own, |ike_sa, shared| ike_sa.expired(shared, sa));
+        }
+    }
+
+    /// Answers a command once everything that is now on its way out of the kernel is out.
+    fn reply_when_clean(&mut self, command: CommandId) {
+        let waiting: BTreeSet<_> = self
+            .shared
+            .kernel
+            .iter()
+            .filter(|(_, owner)| matches!(owner, KernelOwner::Removal | KernelOwner::Shutdown))
+            .map(|(id, _)| *id)
+            .collect();
+        if waiting.is_empty() {
+            self.reply(command, Reply::Done);
+        } else {
+            self.clean_waiters.push((command, waiting));
+        }
+    }
+
+    fn begin_shutdown(&mut self, command: CommandId) {
+        if self.shutting_down {
+            return self.reply(command, Reply::Done);
+        }
+        self.shutting_down = true;
+        let until = self.shared.now.boot + SHUTDOWN_TIME;
+        self.shutdown = Some(Shutdown {
+            command,
+            until: Some(until),
+        });
+        self.timers.change(Timer::Shutdown, None, Some(until));
+        for own in self.ike_sas.keys().copied().collect::<Vec<_>>() {
+            self.with_sa(own, |sa, shared| sa.close_for(shared, Cause::TakenDown));
+        }
+    }
+
+    /// When the last goodbye is answered, or has taken too long, the kernel is cleaned and the command answered.
+    fn go_on_with_shutdown(&mut self) {
+        let now = self.shared.now.boot;
+        let Some(shutdown) = &mut self.shutdown else {
+            return;
+        };
+        let Some(until) = shutdown.until else { return };
+        let goodbyes = self
+            .ike_sas
+            .values()
+            .any(|sa| matches!(sa.state, ike_sa::State::Closing(_)));
+        if goodbyes && now < until {
+            return;
+        }
+        shutdown.until = None;
+        let command = shutdown.command;
+        self.timers.change(Timer::Shutdown, Some(until), None);
+        let steps = self.shared.policies.clear();
+        self.shared
+            .apply(KernelOwner::Shutdown, steps, io::OnFailure::Continue);
+        self.reply_when_clean(command);
+    }
+}

@@ -1,0 +1,204 @@
+//! What all IKE SAs of an engine share: time, randomness, algorithms, numbers, the policy table, and the way out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use crate::config::{KernelMode, Limits, Name};
+use crate::crypto::{Provider, Random};
+use crate::wire::IkeSpi;
+
+use super::event::{Event, IkeSpis};
+use super::failure::Failure;
+use super::io::{
+    KernelId, KernelRequest, KernelStep, Now, OnFailure, Output, Path, Question, QuestionId,
+    SaReference, Transmit,
+};
+use super::policy_table::{Owner, PolicyTable, Slots};
+
+/// SPIs of our Child SAs: a range of our own tells them from another daemon's.
+pub const SPI_RANGE: std::ops::RangeInclusive<u32> = 0xd000_0000..=0xdfff_ffff;
+/// Reqids of our Child SAs.
+pub const REQID_RANGE: std::ops::RangeInclusive<u32> = 0x0100_0000..=0x01ff_ffff;
+
+/// What an IKE SA tells the keeper of the connections.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// The peer is who it should be.
+    Established {
+        connection: Name,
+        sa: IkeSpi,
+        initial_contact: bool,
+    },
+    /// An IKE SA is gone, or was never made.
+    Closed {
+        connection: Name,
+        sa: IkeSpi,
+        established: bool,
+        initiator: bool,
+        failure: Failure,
+    },
+    /// A Child SA is installed.
+    ChildUp { connection: Name, child: Name },
+    /// A Child SA could not be made.
+    ChildFailed {
+        connection: Name,
+        child: Option<Name>,
+        failure: Failure,
+    },
+    /// A Child SA is gone.
+    ChildDown {
+        connection: Name,
+        child: Name,
+        failure: Failure,
+    },
+    /// A peer without a connection was turned away.
+    Stranger { path: Path, failure: Failure },
+}
+
+/// Whose kernel request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KernelOwner {
+    /// A Child SA is being installed.
+    Install { sa: IkeSpi, child: u64 },
+    /// Policies of the configuration.
+    Configuration,
+    /// Something is being taken away; nobody waits.
+    Removal,
+    /// The last clean-up.
+    Shutdown,
+}
+
+/// What all IKE SAs share.
+pub(super) struct Shared {
+    pub(super) now: Now,
+    pub(super) provider: &'static dyn Provider,
+    pub(super) random: Box<dyn Random>,
+    pub(super) outputs: VecDeque<Output>,
+    pub(super) notices: VecDeque<Notice>,
+    pub(super) policies: PolicyTable,
+    pub(super) limits: Limits,
+    pub(super) kernel_mode: KernelMode,
+    /// Which IKE SA waits for which answer.
+    pub(super) questions: BTreeMap<QuestionId, IkeSpi>,
+    pub(super) kernel: BTreeMap<KernelId, KernelOwner>,
+    /// Both SAs of each Child SA, and the IKE SA they belong to.
+    pub(super) esp: BTreeMap<(u32, IpAddr), IkeSpi>,
+    last_number: u64,
+    last_reqid: u32,
+}
+
+impl Shared {
+    pub(super) fn new(provider: &'static dyn Provider, random: Box<dyn Random>) -> Self {
+        Self {
+            now: Now {
+                boot: std::time::Duration::ZERO,
+                wall: std::time::Duration::ZERO,
+            },
+            provider,
+            random,
+            outputs: VecDeque::new(),
+            notices: VecDeque::new(),
+            policies: PolicyTable::default(),
+            limits: Limits::default(),
+            kernel_mode: KernelMode::default(),
+            questions: BTreeMap::new(),
+            kernel: BTreeMap::new(),
+            esp: BTreeMap::new(),
+            last_number: 0,
+            last_reqid: *REQID_RANGE.start(),
+        }
+    }
+
+    /// A number that nothing else in this engine has.
+    pub(super) fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(Box::new(event)));
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.notices.push_back(notice);
+    }
+
+    pub(super) fn transmit(&mut self, path: Path, bytes: Vec<u8>) {
+        self.outputs
+            .push_back(Output::Transmit(Transmit { path, bytes }));
+    }
+
+    pub(super) fn ask(&mut self, sa: IkeSpi, question: Question) -> QuestionId {
+        let id = QuestionId(self.number());
+        self.questions.insert(id, sa);
+        self.outputs.push_back(Output::Ask(id, question));
+        id
+    }
+
+    /// Sends steps to the kernel, if there are any and there is a kernel.
+    pub(super) fn apply(
+        &mut self,
+        owner: KernelOwner,
+        steps: Vec<KernelStep>,
+        on_failure: OnFailure,
+    ) -> Option<KernelId> {
+        if steps.is_empty() || self.kernel_mode == KernelMode::None {
+            return None;
+        }
+        let id = KernelId(self.number());
+        self.kernel.insert(id, owner);
+        self.outputs
+            .push_back(Output::Kernel(id, KernelRequest { steps, on_failure }));
+        Some(id)
+    }
+
+    /// Gives up all places that an owner has in the policy table.
+    pub(super) fn unset_all(&mut self, slots: &Slots, owner: &Owner) -> Vec<KernelStep> {
+        slots
+            .all()
+            .filter_map(|slot| self.policies.unset(slot, owner))
+            .collect()
+    }
+
+    pub(super) fn random_bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.random.fill(&mut bytes);
+        bytes
+    }
+
+    pub(super) fn nonce(&mut self) -> Vec<u8> {
+        self.random_bytes::<32>().to_vec()
+    }
+
+    /// An SPI for packets to this address of ours that nobody has.
+    pub(super) fn fresh_esp_spi(&mut self, local: IpAddr) -> u32 {
+        loop {
+            let spi = SPI_RANGE.start() | (u32::from_be_bytes(self.random_bytes()) & 0x0fff_ffff);
+            if !self.esp.contains_key(&(spi, local)) {
+                return spi;
+            }
+        }
+    }
+
+    pub(super) fn fresh_reqid(&mut self) -> u32 {
+        self.last_reqid = if self.last_reqid == *REQID_RANGE.end() {
+            *REQID_RANGE.start() + 1
+        } else {
+            self.last_reqid + 1
+        };
+        self.last_reqid
+    }
+
+    pub(super) fn forget_esp(&mut self, sa: SaReference) {
+        self.esp.remove(&(sa.spi, sa.destination));
+    }
+}
+
+/// As long as there is no number for it: the SPIs of an IKE SA seen from the owner of one of them.
+pub(super) const fn own_spi(spis: IkeSpis, initiator: bool) -> IkeSpi {
+    if initiator {
+        spis.initiator
+    } else {
+        spis.responder
+    }
+}
