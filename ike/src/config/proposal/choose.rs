@@ -67,10 +67,7 @@ pub fn ike_to_wire<'a>(
     ours: impl IntoIterator<Item = &'a IkeProposal>,
     spi: SpiBytes,
 ) -> SecurityAssociation {
-    to_wire(
-        ours.into_iter().map(|ours| IkeIn { ours, aead: None }),
-        &spi,
-    )
+    to_wire(&IkeIn::all(ours), &spi)
 }
 
 /// The SA payload that offers `ours` for a Child SA; as [`ike_to_wire`].
@@ -80,14 +77,7 @@ pub fn esp_to_wire<'a>(
     spi: SpiBytes,
     exchange: ChildExchange,
 ) -> SecurityAssociation {
-    to_wire(
-        ours.into_iter().map(|ours| EspIn {
-            ours,
-            exchange,
-            aead: None,
-        }),
-        &spi,
-    )
+    to_wire(&EspIn::all(ours, exchange), &spi)
 }
 
 /// Chooses the best suite by our preference from what the peer offers.
@@ -98,13 +88,7 @@ pub fn choose_ike<'a>(
     ours: impl IntoIterator<Item = &'a IkeProposal>,
     offered: &SecurityAssociation,
 ) -> Result<ChosenIke, ProposalRefusal> {
-    choose(
-        &ours
-            .into_iter()
-            .map(|ours| IkeIn { ours, aead: None })
-            .collect::<Vec<_>>(),
-        offered,
-    )
+    choose(&IkeIn::all(ours), offered)
 }
 
 /// Chooses the best suite by our preference from what the peer offers for a Child SA.
@@ -116,20 +100,11 @@ pub fn choose_esp<'a>(
     offered: &SecurityAssociation,
     exchange: ChildExchange,
 ) -> Result<ChosenEsp, ProposalRefusal> {
-    choose(
-        &ours
-            .into_iter()
-            .map(|ours| EspIn {
-                ours,
-                exchange,
-                aead: None,
-            })
-            .collect::<Vec<_>>(),
-        offered,
-    )
+    choose(&EspIn::all(ours, exchange), offered)
 }
 
-/// Checks that the peer accepted one of the proposals that [`ike_to_wire`] made of `ours`, with one transform of each type.
+/// Checks that the peer accepted one of the proposals that [`ike_to_wire`] made of `ours`, with one transform of each
+/// type.
 ///
 /// # Errors
 /// What they accepted and what we offered, where it is none of ours.
@@ -137,16 +112,11 @@ pub fn verify_accepted_ike<'a>(
     ours: impl IntoIterator<Item = &'a IkeProposal>,
     accepted: &SecurityAssociation,
 ) -> Result<ChosenIke, ProposalRefusal> {
-    verify(
-        &ours
-            .into_iter()
-            .map(|ours| IkeIn { ours, aead: None })
-            .collect::<Vec<_>>(),
-        accepted,
-    )
+    verify(&IkeIn::all(ours), accepted)
 }
 
-/// Checks that the peer accepted one of the proposals that [`esp_to_wire`] made of `ours`, with one transform of each type.
+/// Checks that the peer accepted one of the proposals that [`esp_to_wire`] made of `ours`, with one transform of each
+/// type.
 ///
 /// # Errors
 /// What they accepted and what we offered, where it is none of ours.
@@ -155,17 +125,7 @@ pub fn verify_accepted_esp<'a>(
     accepted: &SecurityAssociation,
     exchange: ChildExchange,
 ) -> Result<ChosenEsp, ProposalRefusal> {
-    verify(
-        &ours
-            .into_iter()
-            .map(|ours| EspIn {
-                ours,
-                exchange,
-                aead: None,
-            })
-            .collect::<Vec<_>>(),
-        accepted,
-    )
+    verify(&EspIn::all(ours, exchange), accepted)
 }
 
 /// What IKE and ESP proposals have in common here.
@@ -208,6 +168,14 @@ pub(super) trait Ours: Copy {
 struct IkeIn<'a> {
     ours: &'a IkeProposal,
     aead: Option<bool>,
+}
+
+impl<'a> IkeIn<'a> {
+    fn all(ours: impl IntoIterator<Item = &'a IkeProposal>) -> Vec<Self> {
+        ours.into_iter()
+            .map(|ours| Self { ours, aead: None })
+            .collect()
+    }
 }
 
 impl Ours for IkeIn<'_> {
@@ -268,6 +236,18 @@ struct EspIn<'a> {
     ours: &'a EspProposal,
     exchange: ChildExchange,
     aead: Option<bool>,
+}
+
+impl<'a> EspIn<'a> {
+    fn all(ours: impl IntoIterator<Item = &'a EspProposal>, exchange: ChildExchange) -> Vec<Self> {
+        ours.into_iter()
+            .map(|ours| Self {
+                ours,
+                exchange,
+                aead: None,
+            })
+            .collect()
+    }
 }
 
 impl Ours for EspIn<'_> {
@@ -340,7 +320,7 @@ fn transforms<R: Row>(rows: &[&'static R]) -> Vec<Transform> {
 }
 
 /// Whether the absence of the type says the same as this transform: `NONE` of the optional types, section 3.3.3.
-fn is_none(transform: &Transform) -> bool {
+pub(super) fn is_none(transform: &Transform) -> bool {
     transform.id == 0 && matches!(transform.kind, TransformType::INTEG | TransformType::KE)
 }
 
@@ -356,15 +336,15 @@ fn half(
 
 /// Our proposals with their numbers on the wire, each split into its AEADs and its other ciphers; the kind that the
 /// operator named first goes first.
-fn numbered<P: Ours>(ours: impl IntoIterator<Item = P>) -> impl Iterator<Item = (u8, P)> {
-    let halves = ours.into_iter().flat_map(|ours| {
+fn numbered<P: Ours>(ours: &[P]) -> impl Iterator<Item = (u8, P)> {
+    let halves = ours.iter().flat_map(|ours| {
         let first = ours.encryption().next().is_some_and(EncryptionRow::is_aead);
         [ours.only(first), ours.only(!first)]
     });
     (1..=u8::MAX).zip(halves.filter(|ours| ours.encryption().next().is_some()))
 }
 
-fn to_wire<P: Ours>(ours: impl IntoIterator<Item = P>, spi: &SpiBytes) -> SecurityAssociation {
+fn to_wire<P: Ours>(ours: &[P], spi: &SpiBytes) -> SecurityAssociation {
     let proposals = numbered(ours).map(|(number, ours)| {
         let mut transforms: Vec<Transform> = ours
             .encryption()
@@ -443,9 +423,7 @@ fn verify<P: Ours>(
     if let Some((_, transform)) = repeated {
         return Err(refuse(Mismatch::SeveralTransforms(transform.kind)));
     }
-    let Some((_, ours)) =
-        numbered(ours.iter().copied()).find(|(number, _)| *number == choice.number)
-    else {
+    let Some((_, ours)) = numbered(ours).find(|(number, _)| *number == choice.number) else {
         return Err(refuse(Mismatch::UnknownNumber(choice.number)));
     };
     ours.encryption()

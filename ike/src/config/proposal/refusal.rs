@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::choose::{Ours, allowed_integrity, broken, pick};
+use super::choose::{Ours, allowed_integrity, broken, is_none, pick};
 use super::parse::type_name;
 use crate::crypto::algorithms::{EncryptionRow, Keyword, Row, TransformName};
 use crate::wire::numbers::{ProtocolId, TransformType};
@@ -124,14 +124,25 @@ impl ProposalRefusal {
         for mismatch in &nearest.mismatches {
             match mismatch {
                 Mismatch::Transform {
-                    offered, allowed, ..
+                    kind,
+                    offered,
+                    allowed,
                 } => {
-                    let buildable = offered.iter().find(|name| is_offered(**name));
+                    let none = allowed.iter().all(|name| is_none(&Transform::from(*name)));
+                    // Integrity beside an AEAD is the peer's mistake: nothing that we allow can mend it.
+                    let mendable = !none || *kind != TransformType::INTEG;
+                    let buildable = offered.iter().find(|name| mendable && is_offered(**name));
                     here = here.zip(buildable).map(|(mut words, name)| {
                         words.push(format!("`{name}`"));
                         words
                     });
-                    there.extend(allowed.first().map(|name| format!("`{name}`")));
+                    there.extend(allowed.first().map(|name| {
+                        if none {
+                            format!("no {}", type_name(*kind))
+                        } else {
+                            format!("`{name}`")
+                        }
+                    }));
                 }
                 Mismatch::KeyExchangeInIkeAuth => {
                     return Some(

@@ -179,6 +179,24 @@ fn refusals_name_the_type_and_both_sides() {
 }
 
 #[test]
+fn suggestions_fit_where_we_allow_none() {
+    let create = ChildExchange::CreateChildSa;
+    let offer = offer_esp(&["aes256gcm16-x25519"], create);
+    let refusal = choose_esp(&esp(&["aes256gcm16"]), &offer, create).unwrap_err();
+    let expected = "add `x25519` to `esp:` here, or have the peer offer no key exchange";
+    assert_eq!(refusal.suggestion().unwrap(), expected);
+
+    let mut offer = offer_ike(&["aes256gcm16-prfsha256-x25519"]);
+    let hmac = Transform::new(TransformType::INTEG, Integrity::HMAC_SHA2_256_128.0, None);
+    offer.proposals[0].transforms.push(hmac);
+    let refusal = choose_ike(&ike(&["aes256gcm16-prfsha256-x25519"]), &offer).unwrap_err();
+    assert_eq!(
+        refusal.suggestion().unwrap(),
+        "have the peer offer no integrity"
+    );
+}
+
+#[test]
 fn the_nearest_proposal_comes_first_and_many_are_cut() {
     let ours = ["aes256gcm16-prfsha384-x25519"];
     let text = chosen(
@@ -457,4 +475,98 @@ fn rfc7296_046_a_choice_that_is_not_ours_is_refused() {
         refused(&|answer| without(TransformType::KE)(&mut answer.proposals[0])),
         "key exchange: they chose none; we offered x25519"
     );
+}
+
+mod any_offer {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn transform() -> impl Strategy<Value = Transform> {
+        let id = prop_oneof![0..40u16, Just(u16::MAX)];
+        let bits = proptest::option::of(prop_oneof![Just(128), Just(192), Just(256)]);
+        (0..8u8, id, bits)
+            .prop_map(|(kind, id, bits)| Transform::new(TransformType(kind), id, bits))
+    }
+
+    /// Transforms that ours are made of, and now and then a stranger's.
+    fn offer(ours: SecurityAssociation) -> impl Strategy<Value = SecurityAssociation> {
+        let known: Vec<Transform> = ours
+            .proposals
+            .iter()
+            .flat_map(|proposal| proposal.transforms.clone())
+            .collect();
+        let (protocol, spi) = (ours.proposals[0].protocol, ours.proposals[0].spi.clone());
+        let transform = prop_oneof![20 => proptest::sample::select(known), 1 => transform()];
+        let proposal =
+            (0..4u8, vec(transform, 0..8)).prop_map(move |(number, transforms)| Proposal {
+                number,
+                protocol,
+                spi: spi.clone(),
+                transforms,
+            });
+        vec(proposal, 1..4).prop_map(|proposals| SecurityAssociation { proposals })
+    }
+
+    /// What is chosen was offered; one of each type; and what is refused says why.
+    fn check<S>(
+        offer: &SecurityAssociation,
+        result: Result<Chosen<S>, ProposalRefusal>,
+    ) -> Option<S> {
+        match result {
+            Ok(chosen) => {
+                let answer = chosen.answer(SpiBytes::EMPTY);
+                let transforms = &answer.proposals[0].transforms;
+                assert!(offer.proposals.iter().any(|proposal| {
+                    proposal.number == chosen.number
+                        && transforms
+                            .iter()
+                            .all(|transform| proposal.transforms.contains(transform))
+                }));
+                let mut kinds: Vec<_> = transforms.iter().map(|transform| transform.kind).collect();
+                kinds.dedup();
+                assert_eq!(kinds.len(), transforms.len());
+                Some(chosen.suite)
+            }
+            Err(refusal) => {
+                assert!(
+                    refusal
+                        .offers
+                        .iter()
+                        .all(|offer| !offer.mismatches.is_empty())
+                );
+                assert!(!refusal.to_string().is_empty() && refusal.suggestion().is_some());
+                None
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ike_is_chosen_from_both_sides_or_refused_with_a_reason(
+            offer in offer(ike_to_wire(&default_ike(), SpiBytes::EMPTY))
+        ) {
+            let ours = default_ike();
+            if let Some(suite) = check(&offer, choose_ike(&ours, &offer)) {
+                prop_assert!(ours.iter().any(|ours| ours.allows(&suite)));
+            }
+            check(&offer, verify_accepted_ike(&ours, &offer));
+        }
+
+        #[test]
+        fn esp_is_chosen_from_both_sides_or_refused_with_a_reason(
+            offer in offer(esp_to_wire(&esp(&["aes256gcm16-aes128-sha256-x25519"]), spi4(), ChildExchange::CreateChildSa)),
+            pfs in any::<bool>(),
+        ) {
+            let ours = esp(&[if pfs { "aes256gcm16-aes128-sha256-x25519" } else { "aes128-sha256" }]);
+            for exchange in [ChildExchange::IkeAuth, ChildExchange::CreateChildSa] {
+                if let Some(suite) = check(&offer, choose_esp(&ours, &offer, exchange)) {
+                    let own = pfs && exchange == ChildExchange::CreateChildSa;
+                    prop_assert_eq!(suite.key_exchange.is_some(), own);
+                }
+                check(&offer, verify_accepted_esp(&ours, &offer, exchange));
+            }
+        }
+    }
 }
