@@ -8,7 +8,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::types::*;
@@ -109,6 +109,31 @@ impl Request {
             | Self::GetInfo
             | Self::GetInterfaceDescription { .. } => true,
             Self::Up(_) | Self::Down(_) | Self::Reload | Self::Shutdown => false,
+        }
+    }
+
+    /// The method's full name and the parameters, as they go over the wire.
+    #[must_use]
+    pub fn to_parts(&self) -> (String, Value) {
+        fn object(parameters: &impl Serialize) -> Value {
+            serde_json::to_value(parameters)
+                .expect("types of this crate have string keys and finite numbers")
+        }
+        let own = |name: &str, parameters| (format!("{}.{name}", crate::INTERFACE), parameters);
+        let standard =
+            |name: &str, parameters| (format!("{}.{name}", service::INTERFACE), parameters);
+        match self {
+            Self::Status => own("Status", object(&Empty {})),
+            Self::List(list) => own("List", object(list)),
+            Self::Up(up) => own("Up", object(up)),
+            Self::Down(down) => own("Down", object(down)),
+            Self::Reload => own("Reload", object(&Empty {})),
+            Self::Shutdown => own("Shutdown", object(&Empty {})),
+            Self::Version => own("Version", object(&Empty {})),
+            Self::GetInfo => standard("GetInfo", object(&Empty {})),
+            Self::GetInterfaceDescription { interface } => {
+                standard("GetInterfaceDescription", json!({ "interface": interface }))
+            }
         }
     }
 
