@@ -69,6 +69,7 @@ pub enum Refusal {
 
 /// A call on the wire.
 #[derive(Deserialize)]
+#[serde(expecting = "a call in Varlink")]
 struct WireCall {
     method: String,
     #[serde(default)]

@@ -156,6 +156,7 @@ impl Client {
     /// One reply: its parameters, and whether another one follows.
     fn reply(&mut self, deadline: &Deadline) -> Result<(Map<String, Value>, bool), ClientError> {
         #[derive(Deserialize)]
+        #[serde(expecting = "a reply in Varlink")]
         struct WireReply {
             #[serde(default)]
             parameters: Option<Map<String, Value>>,
