@@ -1,1 +1,28 @@
-//! A virtual clock, a virtual network and a kernel made of maps, to try the engine in.
+//! The simulator: engines on a virtual network, with a virtual clock and a kernel made of maps.
+//!
+//! ```text
+//!   World
+//!    |- clock            jumps to the next thing that is due; nothing sleeps
+//!    |- Network          delays, drops, doubles and reorders datagrams, by a seed
+//!    '- Node*            an engine, its FakeKernel, the owner of its secrets, what it said
+//! ```
+//!
+//! One seed, one history: run again with the same seed, the world does the same. (As long as the key exchange is X25519,
+//! whose keys come from the engine's own random source; ring's ECP keys do not.)
+//!
+//! The fake kernel refuses what a kernel refuses, and checks after every step what our orders promise: nothing that the
+//! configuration protects could go in clear, and whatever goes out finds its SA.
+#![forbid(unsafe_code)]
+
+pub mod kernel;
+pub mod network;
+pub mod node;
+pub mod random;
+pub mod setup;
+pub mod world;
+
+pub use kernel::FakeKernel;
+pub use network::{Fate, Network};
+pub use node::Node;
+pub use random::SeededRandom;
+pub use world::World;

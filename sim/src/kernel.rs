@@ -1,0 +1,184 @@
+//! A kernel made of maps: SAs and policies with the rules of XFRM that our orders rest on.
+//!
+//! It refuses a second SA with the same SPI and destination, keeps one policy per selector and direction, and checks the
+//! promises: when an outbound protect policy stands, an outbound SA with its reqid stands; when an outbound SA is added,
+//! its inbound partner is there already.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ike::engine::io::{
+    Direction, KernelAction, KernelFailure, KernelRequest, OnFailure, PolicyAction, PolicyInstall,
+    SaInstall, SaReference, SelectorPair,
+};
+
+/// The kernel of one node.
+#[derive(Debug, Default)]
+pub struct FakeKernel {
+    /// By SPI and destination.
+    pub sas: BTreeMap<(u32, IpAddr), SaInstall>,
+    /// By selector and direction.
+    pub policies: BTreeMap<(SelectorPair, Direction), PolicyInstall>,
+    /// How many steps it has taken.
+    pub steps: u64,
+    /// Refuse the step with this number (from the first of this kernel's life).
+    pub refuse_step: Option<u64>,
+    /// Every broken promise, in words.
+    pub broken: Vec<String>,
+}
+
+impl FakeKernel {
+    /// Carries out a request as [`ike::engine::io`] says it is to be carried out.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn apply(&mut self, request: KernelRequest) -> Result<(), KernelFailure> {
+        let mut done = Vec::new();
+        let mut first = Ok(());
+        for step in request.steps {
+            match self.step(step.action) {
+                Ok(()) => done.push(step.undo),
+                Err(failure) if request.on_failure == OnFailure::Undo => {
+                    for undo in done.into_iter().rev().flatten() {
+                        let undone = self.step(undo);
+                        self.expect(undone.is_ok(), "an undo was refused");
+                    }
+                    return Err(failure);
+                }
+                Err(failure) if failure.errno == "ESRCH" || failure.errno == "ENOENT" => {}
+                Err(failure) => first = first.and(Err(failure)),
+            }
+        }
+        self.check();
+        first
+    }
+
+    fn step(&mut self, action: KernelAction) -> Result<(), KernelFailure> {
+        let number = self.steps;
+        self.steps += 1;
+        let operation = match &action {
+            KernelAction::AddSa(_) => "XFRM_MSG_NEWSA",
+            KernelAction::DeleteSa(_) => "XFRM_MSG_DELSA",
+            KernelAction::SetPolicy(_) => "XFRM_MSG_UPDPOLICY",
+            KernelAction::DeletePolicy { .. } => "XFRM_MSG_DELPOLICY",
+        };
+        let refuse = |errno: &str, words: Option<&str>| {
+            Err(KernelFailure {
+                operation,
+                errno: errno.to_owned(),
+                words: words.map(str::to_owned),
+            })
+        };
+        if self.refuse_step == Some(number) {
+            return refuse("ENOMEM", Some("refused by the test"));
+        }
+        match action {
+            KernelAction::AddSa(sa) => {
+                let key = (sa.spi, sa.destination);
+                if self.sas.contains_key(&key) {
+                    return refuse("EEXIST", None);
+                }
+                let partner = self
+                    .sas
+                    .values()
+                    .any(|other| other.inbound && other.reqid == sa.reqid);
+                self.expect(
+                    sa.inbound || partner,
+                    "an outbound SA was added before its inbound one",
+                );
+                self.sas.insert(key, *sa);
+            }
+            KernelAction::DeleteSa(SaReference { spi, destination }) => {
+                if self.sas.remove(&(spi, destination)).is_none() {
+                    return refuse("ESRCH", None);
+                }
+            }
+            KernelAction::SetPolicy(policy) => {
+                self.policies
+                    .insert((policy.selector, policy.direction), *policy);
+            }
+            KernelAction::DeletePolicy { index, direction } => {
+                let found = self
+                    .policies
+                    .iter()
+                    .find(|(_, policy)| (policy.index, policy.direction) == (index, direction));
+                let Some(key) = found.map(|(key, _)| *key) else {
+                    return refuse("ENOENT", None);
+                };
+                self.policies.remove(&key);
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) {
+        let lacking =
+            self.policies
+                .values()
+                .any(|policy| match (policy.direction, policy.action) {
+                    (Direction::Out, PolicyAction::Protect { reqid, .. }) => {
+                        !self.sas.values().any(|sa| !sa.inbound && sa.reqid == reqid)
+                    }
+                    _ => false,
+                });
+        self.expect(!lacking, "an outbound policy has no SA");
+    }
+
+    fn expect(&mut self, holds: bool, words: &str) {
+        if !holds {
+            self.broken.push(words.to_owned());
+        }
+    }
+
+    /// Policies that protect, out of all directions.
+    #[must_use]
+    pub fn protecting(&self) -> usize {
+        self.policies
+            .values()
+            .filter(|policy| matches!(policy.action, PolicyAction::Protect { .. }))
+            .count()
+    }
+
+    /// What would happen to a packet: the policy with the lowest priority number that fits, `None` where none does.
+    #[must_use]
+    pub fn verdict(
+        &self,
+        direction: Direction,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> Option<PolicyAction> {
+        self.policies
+            .values()
+            .filter(|policy| policy.direction == direction)
+            .filter(|policy| {
+                holds(
+                    policy.selector.source.network,
+                    policy.selector.source.prefix,
+                    source,
+                )
+            })
+            .filter(|policy| {
+                holds(
+                    policy.selector.destination.network,
+                    policy.selector.destination.prefix,
+                    destination,
+                )
+            })
+            .min_by_key(|policy| policy.priority)
+            .map(|policy| policy.action)
+    }
+}
+
+fn holds(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    let (network, address, bits) = match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            (u32::from(network).into(), u32::from(address).into(), 32)
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            (u128::from(network), u128::from(address), 128)
+        }
+        _ => return false,
+    };
+    let free = bits - u32::from(prefix);
+    network.checked_shr(free).unwrap_or(0) == address.checked_shr(free).unwrap_or(0)
+}

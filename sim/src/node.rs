@@ -1,0 +1,201 @@
+//! One gateway: its engine, its kernel, the owner of its secrets, and what it said.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ike::auth::ask::answer_psk;
+use ike::config::{Configuration, Name};
+use ike::crypto::standard;
+use ike::engine::event::Event;
+use ike::engine::io::{
+    Answer, Command, CommandId, Input, KernelId, KernelRequest, Now, Output, Path, Question,
+    QuestionId, Reply, Transmit,
+};
+use ike::engine::snapshot::Snapshot;
+use ike::engine::{Engine, Options, RandomSource};
+
+use crate::{FakeKernel, SeededRandom};
+
+/// The wall clock at the beginning of the world.
+pub const WALL: Duration = Duration::from_secs(1_790_000_000);
+
+/// One gateway.
+#[derive(Debug)]
+pub struct Node {
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its kernel.
+    pub kernel: FakeKernel,
+    /// Pre-shared keys by connection.
+    pub secrets: BTreeMap<Name, Vec<u8>>,
+    /// What it said, in order.
+    pub events: Vec<Event>,
+    /// Answers to commands.
+    pub replies: BTreeMap<CommandId, Reply>,
+    /// Every datagram it sent.
+    pub sent: Vec<Transmit>,
+    /// While true, questions are kept instead of answered.
+    pub hold_answers: bool,
+    /// While true, kernel requests are kept instead of carried out.
+    pub hold_kernel: bool,
+    /// Questions that wait.
+    pub questions: VecDeque<(QuestionId, Question)>,
+    /// Kernel requests that wait.
+    pub kernel_requests: VecDeque<(KernelId, KernelRequest)>,
+    engine: Engine,
+    deadline: Option<Duration>,
+    commands: u64,
+}
+
+impl Node {
+    /// A gateway that knows nothing yet.
+    #[must_use]
+    pub fn new(name: &'static str, address: IpAddr, seed: u64) -> Self {
+        let random = RandomSource(Box::new(SeededRandom::new(seed)));
+        Self {
+            name,
+            address,
+            kernel: FakeKernel::default(),
+            secrets: BTreeMap::new(),
+            events: Vec::new(),
+            replies: BTreeMap::new(),
+            sent: Vec::new(),
+            hold_answers: false,
+            hold_kernel: false,
+            questions: VecDeque::new(),
+            kernel_requests: VecDeque::new(),
+            engine: Engine::new(Options {
+                number: 1,
+                provider: standard(),
+                random,
+            }),
+            deadline: None,
+            commands: 0,
+        }
+    }
+
+    /// The engine itself, to look at.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// When the engine wants to be called.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// Gives the engine an input, carries out what it wants, and returns what it sends.
+    pub fn handle(&mut self, now: Duration, input: Input<'_>) -> Vec<Transmit> {
+        let mut transmits = Vec::new();
+        let clocks = Now {
+            boot: now,
+            wall: WALL + now,
+        };
+        self.engine.handle(clocks, input);
+        self.drain(&mut transmits);
+        loop {
+            let input =
+                if let Some((id, question)) = self.questions.pop_front_if(|_| !self.hold_answers) {
+                    Input::Answer(id, self.answer(question))
+                } else if let Some((id, request)) =
+                    self.kernel_requests.pop_front_if(|_| !self.hold_kernel)
+                {
+                    Input::KernelDone(id, self.kernel.apply(request))
+                } else {
+                    break;
+                };
+            self.engine.handle(clocks, input);
+            self.drain(&mut transmits);
+        }
+        self.sent.extend(transmits.iter().cloned());
+        transmits
+    }
+
+    fn drain(&mut self, transmits: &mut Vec<Transmit>) {
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Transmit(transmit) => transmits.push(transmit),
+                Output::Kernel(id, request) => self.kernel_requests.push_back((id, request)),
+                Output::Ask(id, question) => self.questions.push_back((id, question)),
+                Output::Persist(..) => {}
+                Output::Deadline(deadline) => self.deadline = deadline,
+                Output::Event(event) => self.events.push(*event),
+                Output::Reply(id, reply) => {
+                    self.replies.insert(id, reply);
+                }
+            }
+        }
+    }
+
+    fn answer(&self, question: Question) -> Answer {
+        match question {
+            Question::Psk(question) => {
+                let secret = self.secrets.get(&question.connection).map(Vec::as_slice);
+                Answer::Psk(answer_psk(&question, secret, standard()))
+            }
+            Question::LocalAddress { .. } => Answer::LocalAddress(Ok(self.address)),
+        }
+    }
+
+    /// A new configuration.
+    pub fn configure(&mut self, now: Duration, configuration: Configuration) -> Vec<Transmit> {
+        self.handle(now, Input::Configured(Box::new(configuration)))
+    }
+
+    /// A datagram arrives.
+    pub fn datagram(&mut self, now: Duration, path: Path, bytes: &[u8]) -> Vec<Transmit> {
+        self.handle(now, Input::Datagram { path, bytes })
+    }
+
+    /// A command; its reply will be under this number in [`Self::replies`].
+    pub fn command(&mut self, now: Duration, command: Command) -> (CommandId, Vec<Transmit>) {
+        self.commands += 1;
+        let id = CommandId(self.commands);
+        let transmits = self.handle(now, Input::Command(id, command));
+        (id, transmits)
+    }
+
+    /// Everything the engine knows.
+    ///
+    /// # Panics
+    /// Where the engine does not answer, which would be a bug.
+    pub fn list(&mut self, now: Duration) -> Snapshot {
+        let (id, _) = self.command(now, Command::List);
+        match self.replies.remove(&id) {
+            Some(Reply::Snapshot(snapshot)) => *snapshot,
+            other => panic!("{}: `list` was answered {other:?}", self.name),
+        }
+    }
+
+    /// The codes of all failures it told, in order.
+    #[must_use]
+    pub fn failure_codes(&self) -> Vec<&'static str> {
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                Event::ConnectionFailed { failure, .. }
+                | Event::ChildFailed { failure, .. }
+                | Event::PeerRefused { failure, .. }
+                | Event::PolicyFailed { failure } => Some(failure.cause.code()),
+                Event::IkeSaClosed { reason, .. } | Event::ChildDown { reason, .. } => {
+                    Some(reason.cause.code())
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// How often an event of this name happened.
+    #[must_use]
+    pub fn count(&self, event: &str) -> usize {
+        self.events
+            .iter()
+            .filter(|other| other.name() == event)
+            .count()
+    }
+}

@@ -1,0 +1,152 @@
+//! Nodes, the network between them, and the time.
+
+use std::time::Duration;
+
+use ike::config::Configuration;
+use ike::engine::io::{Command, CommandId, Input, Reply, Transmit};
+
+use crate::network::{Fate, Network, Quality};
+use crate::node::Node;
+
+/// Decides the fate of a datagram: how many were sent before it, and the datagram.
+pub type Meddler = Box<dyn FnMut(u64, &Transmit) -> Fate>;
+
+/// Everything there is.
+pub struct World {
+    /// Since the beginning.
+    pub now: Duration,
+    /// The gateways.
+    pub nodes: Vec<Node>,
+    /// What is under way between them.
+    pub network: Network,
+    /// Somebody on the wire.
+    pub meddler: Option<Meddler>,
+    datagrams: u64,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+impl World {
+    /// Nodes that know nothing, on a network of this quality.
+    #[must_use]
+    pub fn new(seed: u64, quality: Quality, nodes: Vec<Node>) -> Self {
+        // Not at zero: a clock that has run before shows what depends on where it stands.
+        let now = Duration::from_secs(1000);
+        Self {
+            now,
+            nodes,
+            network: Network::new(seed, quality),
+            meddler: None,
+            datagrams: 0,
+        }
+    }
+
+    /// Gives a node its configuration.
+    pub fn configure(&mut self, node: usize, configuration: Configuration) {
+        let transmits = self.nodes[node].configure(self.now, configuration);
+        self.send(transmits);
+    }
+
+    /// Gives a node a command.
+    pub fn command(&mut self, node: usize, command: Command) -> CommandId {
+        let (id, transmits) = self.nodes[node].command(self.now, command);
+        self.send(transmits);
+        id
+    }
+
+    /// Gives a node a command, and lets the world go on until it is answered.
+    ///
+    /// # Panics
+    /// If it is not answered within an hour.
+    pub fn command_and_wait(&mut self, node: usize, command: Command) -> Reply {
+        let id = self.command(node, command);
+        assert!(
+            self.run_until(Duration::from_secs(3600), |world| world.nodes[node]
+                .replies
+                .contains_key(&id)),
+            "the command was not answered within an hour"
+        );
+        self.nodes[node]
+            .replies
+            .remove(&id)
+            .expect("it was just there")
+    }
+
+    /// Gives a node any input.
+    pub fn input(&mut self, node: usize, input: Input<'_>) {
+        let transmits = self.nodes[node].handle(self.now, input);
+        self.send(transmits);
+    }
+
+    /// Puts datagrams on the network.
+    pub fn send(&mut self, transmits: Vec<Transmit>) {
+        for mut transmit in transmits {
+            let number = self.datagrams;
+            self.datagrams += 1;
+            let fate = self
+                .meddler
+                .as_mut()
+                .map_or(Fate::Deliver, |meddler| meddler(number, &transmit));
+            match fate {
+                Fate::Deliver => {}
+                Fate::Drop => continue,
+                Fate::Replace(bytes) => transmit.bytes = bytes,
+            }
+            self.network.send(self.now, transmit);
+        }
+    }
+
+    /// Goes on for this long.
+    pub fn run(&mut self, time: Duration) {
+        self.run_until(time, |_| false);
+    }
+
+    /// Goes on until something is so, at most for this long; whether it is.
+    pub fn run_until(&mut self, time: Duration, mut so: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now + time;
+        loop {
+            if so(self) {
+                return true;
+            }
+            let deadlines = self.nodes.iter().filter_map(Node::deadline);
+            let Some(next) = deadlines
+                .chain(self.network.next())
+                .min()
+                .filter(|next| *next <= end)
+            else {
+                self.now = end;
+                return so(self);
+            };
+            self.now = self.now.max(next);
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        let now = self.now;
+        if let Some((path, bytes)) = self.network.arrive(now) {
+            let receiver = self
+                .nodes
+                .iter_mut()
+                .find(|node| node.address == path.local.ip());
+            let transmits = receiver
+                .map(|node| node.datagram(now, path, &bytes))
+                .unwrap_or_default();
+            return self.send(transmits);
+        }
+        for at in 0..self.nodes.len() {
+            if self.nodes[at]
+                .deadline()
+                .is_some_and(|deadline| deadline <= now)
+            {
+                self.input(at, Input::Tick);
+            }
+        }
+    }
+}
