@@ -61,8 +61,6 @@ pub struct SpiRequest {
     pub if_id: Option<NonZeroU32>,
     /// The mark that its packets will have.
     pub mark: Option<Mark>,
-    /// A sequence number to recognise the reservation by.
-    pub sequence: Option<NonZeroU32>,
 }
 
 impl Xfrm {

@@ -179,7 +179,7 @@ pub struct SaSpec {
     pub mark: Option<Mark>,
     /// What else.
     pub flags: SaFlags,
-    /// The sequence number of the ACQUIRE, or of the SPI's reservation, that this answers.
+    /// The sequence number of the ACQUIRE that this answers.
     pub sequence: Option<NonZeroU32>,
 }
 
@@ -223,7 +223,7 @@ pub struct SaState {
     pub algorithms: Vec<InstalledAlgorithm>,
     /// What ties it to policies.
     pub reqid: u32,
-    /// The sequence number of the ACQUIRE or the reservation.
+    /// The sequence number of the ACQUIRE that it answers.
     pub sequence: u32,
     /// Extended sequence numbers.
     pub esn: bool,

@@ -88,7 +88,6 @@ impl Message {
                     proto: request.protocol.number(),
                 },
                 saddr: Address::from_ip(&request.source),
-                seq: request.sequence.map_or(0, Into::into),
                 reqid: request.reqid,
                 family: family(&request.destination),
                 mode: request.mode.number(),

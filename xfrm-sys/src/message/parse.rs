@@ -4,9 +4,10 @@ use std::num::NonZeroU32;
 
 use netlink_packet_core::NLA_TYPE_MASK;
 use netlink_packet_xfrm::{
-    Address, EncapTmpl, Lifetime, LifetimeConfig, Mark as RawMark, UserAcquire, UserMapping,
-    UserMigrate, UserPolicyId, UserPolicyInfo, UserSaInfo, UserTemplate, XFRM_USER_ACQUIRE_LEN,
-    XFRM_USER_MAPPING_LEN, XFRM_USER_MIGRATE_LEN, XFRM_USER_POLICY_ID_LEN,
+    Address, EncapTmpl, Lifetime, LifetimeConfig, Mark as RawMark, UserAcquire, UserExpire,
+    UserMapping, UserMigrate, UserPolicyExpire, UserPolicyId, UserPolicyInfo, UserSaInfo,
+    UserTemplate, XFRM_USER_ACQUIRE_LEN, XFRM_USER_EXPIRE_LEN, XFRM_USER_MAPPING_LEN,
+    XFRM_USER_MIGRATE_LEN, XFRM_USER_POLICY_EXPIRE_LEN, XFRM_USER_POLICY_ID_LEN,
     XFRM_USER_POLICY_INFO_LEN, XFRM_USER_SA_INFO_LEN, XFRM_USER_TEMPLATE_LEN, constants as raw,
 };
 
@@ -45,10 +46,6 @@ pub fn parse_event(kind: u16, payload: &[u8]) -> Result<Option<Event>, ParseErro
         _ => return Ok(None),
     }))
 }
-
-/// Length of `struct xfrm_user_expire` and `struct xfrm_user_polexpire` in bytes, their padding included.
-const EXPIRE: usize = XFRM_USER_SA_INFO_LEN + 8;
-const POLICY_EXPIRE: usize = XFRM_USER_POLICY_INFO_LEN + 8;
 
 /// An SA as in NEWSA and UPDSA.
 pub(crate) fn parse_sa(payload: &[u8]) -> Result<SaState, ParseError> {
@@ -105,7 +102,7 @@ fn acquire(payload: &[u8]) -> Result<Acquire, ParseError> {
         .templates
         .iter()
         .find(|t| t.protocol.number() == fixed.id.proto);
-    let family = match template.or(policy.templates.first()) {
+    let family = match template.or_else(|| policy.templates.first()) {
         Some(template) => crate::selector::family(&template.destination),
         None => fixed.selector.family,
     };
@@ -123,15 +120,15 @@ fn acquire(payload: &[u8]) -> Result<Acquire, ParseError> {
 }
 
 fn expire(payload: &[u8]) -> Result<(SaState, bool), ParseError> {
-    let (fixed, attributes) = split(payload, EXPIRE, "EXPIRE")?;
-    let state = sa(&UserSaInfo::parse(fixed)?, attributes)?;
-    Ok((state, fixed[XFRM_USER_SA_INFO_LEN] != 0))
+    let (fixed, attributes) = split(payload, XFRM_USER_EXPIRE_LEN, "EXPIRE")?;
+    let fixed = UserExpire::parse(fixed)?;
+    Ok((sa(&fixed.state, attributes)?, fixed.hard != 0))
 }
 
 fn policy_expire(payload: &[u8]) -> Result<(PolicyState, bool), ParseError> {
-    let (fixed, attributes) = split(payload, POLICY_EXPIRE, "POLEXPIRE")?;
-    let state = policy(&UserPolicyInfo::parse(fixed)?, attributes)?;
-    Ok((state, fixed[XFRM_USER_POLICY_INFO_LEN] != 0))
+    let (fixed, attributes) = split(payload, XFRM_USER_POLICY_EXPIRE_LEN, "POLEXPIRE")?;
+    let fixed = UserPolicyExpire::parse(fixed)?;
+    Ok((policy(&fixed.pol, attributes)?, fixed.hard != 0))
 }
 
 fn mapping(payload: &[u8]) -> Result<Mapping, ParseError> {
