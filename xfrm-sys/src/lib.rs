@@ -39,6 +39,8 @@ pub use algorithms::{
 pub use error::{KernelError, XfrmError};
 pub use events::{Event, Events};
 pub use exempt::exempt_socket;
+#[doc(hidden)]
+pub use message::read_datagram;
 pub use message::{ParseError, parse_event};
 pub use policy::{
     Acquire, Action, Direction, Mapping, Migrate, Migration, PolicyFlags, PolicyIndex, PolicySpec,

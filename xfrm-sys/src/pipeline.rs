@@ -179,7 +179,8 @@ impl Flight {
     }
 }
 
-fn item(message: &Received<'_>) -> Result<Item, ParseError> {
+/// Reads one message of an answer.
+pub(crate) fn item(message: &Received<'_>) -> Result<Item, ParseError> {
     match message.kind {
         raw::XFRM_MSG_NEWSA | raw::XFRM_MSG_UPDSA => {
             message::parse_sa(message.payload).map(|sa| Item::Sa(Box::new(sa)))

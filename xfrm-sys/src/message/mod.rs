@@ -22,6 +22,21 @@ pub(crate) const fn align(length: usize) -> usize {
     length.next_multiple_of(4)
 }
 
+/// Reads a datagram as the request socket and the event socket would, and says what it holds. For fuzzers, which cannot
+/// make the kernel send what they invent.
+#[doc(hidden)]
+pub fn read_datagram(datagram: &[u8]) -> Vec<String> {
+    let read = |message: &Received<'_>| {
+        let answer = crate::pipeline::item(message);
+        let event = parse_event(message.kind, message.payload);
+        let verdict = crate::ack::verdict("FUZZ", message);
+        format!("{answer:?} {event:?} {verdict:?}")
+    };
+    messages(datagram)
+        .map(|message| message.map_or_else(|error| error.to_string(), |message| read(&message)))
+        .collect()
+}
+
 /// One netlink message of a datagram.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Received<'a> {
