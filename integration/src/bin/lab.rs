@@ -1,2 +1,86 @@
-//! `cargo lab`.
-fn main() {}
+//! `cargo lab`: the demo, the tests, and other people's scripts, on a real kernel.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use integration::host::choose::Way;
+use integration::host::paths::Paths;
+use integration::host::prepare;
+use integration::host::run::Luggage;
+use integration::job::Job;
+
+/// The lab: real kernels, real peers, one command.
+#[derive(Parser)]
+#[command(name = "cargo lab", bin_name = "cargo lab")]
+enum Command {
+    /// Run a script as root in a guest that has ESP, ikd, ikctl, strongSwan and the usual network tools.
+    Exec {
+        /// The kernel to use, instead of the best one found.
+        #[arg(long, value_enum)]
+        on: Option<Way>,
+        /// Minutes after which a guest that has not ended is stopped.
+        #[arg(long, default_value_t = 60)]
+        limit: u64,
+        /// The script, a file of this machine; its first line says what runs it.
+        script: PathBuf,
+        /// The script's arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("lab: {error:#}");
+            ExitCode::from(125)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<u8> {
+    let paths = Paths::find()?;
+    match command {
+        Command::Exec {
+            on,
+            limit,
+            script,
+            arguments,
+        } => {
+            let script = script
+                .canonicalize()
+                .with_context(|| format!("the script {}", script.display()))?;
+            let name = script
+                .file_name()
+                .context("the script has no name")?
+                .to_owned();
+            let lab = prepare::lab(&paths, on)?;
+            // Copied, so that it is executable and its directory can be written.
+            let prelude = "cp \"/lab/files/$0\" \"/tmp/$0\" && chmod +x \"/tmp/$0\" && cd /tmp && exec \"/tmp/$0\" \"$@\"";
+            let mut command = vec![
+                "sh".to_owned(),
+                "-c".to_owned(),
+                prelude.to_owned(),
+                name.to_string_lossy().into_owned(),
+            ];
+            command.extend(arguments);
+            let luggage = Luggage {
+                files: vec![(script, name.into())],
+            };
+            let (status, _) = lab.run(
+                "exec",
+                &Job {
+                    command,
+                    env: Vec::new(),
+                },
+                &luggage,
+                Duration::from_secs(limit * 60),
+            )?;
+            Ok(status)
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The host's side: packages, the guest's root file system, the choice of a kernel, and running a job there.
+//!
+//! ```text
+//! packages -> root (mmdebstrap, cached) -> choose (namespaces | KVM | TCG) -> guest::run -> collected files
+//! ```
+
+pub mod build;
+pub mod choose;
+pub mod namespaces;
+pub mod packages;
+pub mod paths;
+pub mod prepare;
+pub mod root;
+pub mod run;
+pub mod vm;

@@ -1,0 +1,273 @@
+//! The guest as a virtual machine: QEMU with the root's own kernel, no initramfs, three disks and two pipes.
+//!
+//! | device | carries |
+//! |---|---|
+//! | `nvme0n1` | the root; what the guest writes is thrown away |
+//! | virtio disk `job` | `job.json`, `bin/`, `files/`, read-only |
+//! | virtio disk `result` | the guest writes `/out` there as a tar archive before it powers off |
+//! | virtio ports `stdout`, `stderr` | the job's output, byte for byte, as it appears |
+//! | `ttyS0` | the kernel's messages, into a file that is shown when the guest dies |
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::choose::Way;
+use super::paths::{Paths, empty};
+use super::root::{Root, sbin_path};
+use crate::job;
+
+/// Size of the disk that carries the result back (the file is sparse).
+const RESULT_BYTES: u64 = 1 << 30;
+const MEMORY: &str = "2048";
+const CPUS: &str = "2";
+/// A guest that KVM really runs is up in two seconds.
+const PROBE_LIMIT: Duration = Duration::from_secs(20);
+
+/// Runs the job in `staging` until it ends or `limit` is over; what it leaves comes to `out`. Returns its exit status.
+pub fn run(
+    way: Way,
+    root: &Root,
+    staging: &Path,
+    out: &Path,
+    scratch: &Path,
+    limit: Duration,
+) -> Result<u8> {
+    let job_disk = scratch.join("job.img");
+    make_job_disk(staging, &job_disk)?;
+    let result_disk = scratch.join("result.tar");
+    File::create(&result_disk)?.set_len(RESULT_BYTES)?;
+    let console = scratch.join("console.log");
+
+    let mut qemu = qemu(way, root, &console, "/sbin/lab-init");
+    for (name, disk, mode) in [
+        ("job", &job_disk, "readonly=on"),
+        ("result", &result_disk, "readonly=off"),
+    ] {
+        qemu.arg("-drive").arg(format!(
+            "file={},if=none,id={name},format=raw,{mode}",
+            disk.display()
+        ));
+        qemu.arg("-device")
+            .arg(format!("virtio-blk-pci,drive={name},serial={name}"));
+    }
+    qemu.args(["-device", "virtio-serial-pci"]);
+    for (stream, descriptor) in [("stdout", 1), ("stderr", 2)] {
+        qemu.arg("-chardev")
+            .arg(format!("file,id={stream},path=/dev/fd/{descriptor}"));
+        qemu.arg("-device")
+            .arg(format!("virtserialport,chardev={stream},name=lab.{stream}"));
+    }
+    let mut guest = qemu
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("starting qemu-system-x86_64")?;
+    let stdout = guest.stdout.take().context("the guest's standard output")?;
+    let stderr = guest.stderr.take().context("the guest's standard error")?;
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(|| forward(stdout, std::io::stdout()));
+        scope.spawn(|| forward(stderr, std::io::stderr()));
+        wait(&mut guest, limit)
+    })?;
+
+    empty(out)?;
+    // An archive cut short still gives up the files before the cut.
+    let _ = Command::new("tar")
+        .arg("-xf")
+        .arg(&result_disk)
+        .arg("-C")
+        .arg(out)
+        .stderr(Stdio::null())
+        .status();
+    std::fs::remove_file(&result_disk)?;
+    std::fs::remove_file(&job_disk)?;
+    match job::read_status(out) {
+        Some(status) => Ok(status),
+        None if !ended => bail!(
+            "the guest was stopped after {} minutes without an end; its console, {}, ends with:\n{}",
+            limit.as_secs() / 60,
+            console.display(),
+            tail(&console)
+        ),
+        None => bail!(
+            "the guest died; its console, {}, ends with:\n{}",
+            console.display(),
+            tail(&console)
+        ),
+    }
+}
+
+/// Whether KVM runs a guest here: a boot to the first process and down again, with a short limit. The answer is kept
+/// until this machine boots again.
+///
+/// # Errors
+/// Why there is no KVM.
+pub fn kvm_comes_up(paths: &Paths, root: &Root) -> Result<(), String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let answer_file = paths.lab.join("kvm-probe");
+    if let Ok(answer) = std::fs::read_to_string(&answer_file)
+        && let Some(answer) = answer.strip_prefix(&boot)
+    {
+        return if answer.is_empty() {
+            Ok(())
+        } else {
+            Err(answer.to_owned())
+        };
+    }
+    let answer = probe_kvm(paths, root);
+    let kept = format!("{boot}{}", answer.as_ref().err().map_or("", String::as_str));
+    let _ = std::fs::write(answer_file, kept);
+    answer
+}
+
+fn probe_kvm(paths: &Paths, root: &Root) -> Result<(), String> {
+    if let Err(error) = File::options().read(true).write(true).open("/dev/kvm") {
+        return Err(format!("/dev/kvm: {error}"));
+    }
+    let console = paths.lab.join("kvm-probe.log");
+    let mut qemu = qemu(Way::Kvm, root, &console, "/sbin/lab-probe");
+    let mut guest = qemu
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("qemu-system-x86_64: {error}"))?;
+    let ended = wait(&mut guest, PROBE_LIMIT).map_err(|error| error.to_string())?;
+    if std::fs::read(&console)
+        .is_ok_and(|text| String::from_utf8_lossy(&text).contains("lab-probe: up"))
+    {
+        Ok(())
+    } else if ended {
+        Err("/dev/kvm is there, but a probe guest died at once".to_owned())
+    } else {
+        Err(format!(
+            "/dev/kvm is there, but a probe guest did not come up in {} s",
+            PROBE_LIMIT.as_secs()
+        ))
+    }
+}
+
+/// QEMU with everything but the job's own devices.
+fn qemu(way: Way, root: &Root, console: &Path, init: &str) -> Command {
+    let (accelerator, cpu) = if way == Way::Kvm {
+        ("kvm", "host")
+    } else {
+        ("tcg,thread=multi", "max")
+    };
+    // A lab that is killed takes its guest along.
+    let mut qemu = Command::new("setpriv");
+    qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+    qemu.args([
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-machine",
+        "q35",
+    ]);
+    qemu.args([
+        "-accel",
+        accelerator,
+        "-cpu",
+        cpu,
+        "-smp",
+        CPUS,
+        "-m",
+        MEMORY,
+    ]);
+    qemu.arg("-kernel").arg(&root.kernel);
+    qemu.arg("-append").arg(format!(
+        "console=ttyS0 quiet panic=-1 root=/dev/nvme0n1 rw init={init}"
+    ));
+    qemu.arg("-chardev")
+        .arg(format!("file,id=console,path={}", console.display()));
+    qemu.args([
+        "-serial",
+        "chardev:console",
+        "-device",
+        "virtio-rng-pci",
+        "-device",
+        "nvme,drive=root,serial=root",
+    ]);
+    qemu.arg("-drive").arg(format!(
+        "file={},if=none,id=root,format=raw,snapshot=on",
+        root.image.display()
+    ));
+    qemu.stdin(Stdio::null());
+    qemu
+}
+
+fn make_job_disk(staging: &Path, disk: &Path) -> Result<()> {
+    // Room for the file system's own tables, which grow with it.
+    let mebibytes = directory_bytes(staging)? / (1 << 20) * 5 / 4 + 16;
+    let _ = std::fs::remove_file(disk);
+    let made = Command::new("mke2fs")
+        .env("PATH", sbin_path())
+        .args(["-q", "-t", "ext4", "-O", "^has_journal", "-d"])
+        .arg(staging)
+        .arg(disk)
+        .arg(format!("{mebibytes}M"))
+        .output()
+        .context("starting mke2fs")?;
+    if !made.status.success() {
+        bail!(
+            "mke2fs failed for the job's disk: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+    }
+    Ok(())
+}
+
+fn directory_bytes(directory: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        bytes += if about.is_dir() {
+            directory_bytes(&entry.path())?
+        } else {
+            about.len()
+        };
+    }
+    Ok(bytes)
+}
+
+/// Waits for the guest's end; kills it, and returns false, when `limit` is over.
+fn wait(guest: &mut Child, limit: Duration) -> Result<bool> {
+    let start = Instant::now();
+    while guest.try_wait()?.is_none() {
+        if start.elapsed() > limit {
+            guest.kill()?;
+            guest.wait()?;
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(true)
+}
+
+/// Passes on every byte as soon as it is there.
+fn forward(mut from: impl Read, mut to: impl Write) {
+    let mut buffer = [0; 8192];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if to
+            .write_all(&buffer[..length])
+            .and_then(|()| to.flush())
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn tail(console: &Path) -> String {
+    let text = std::fs::read(console).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
