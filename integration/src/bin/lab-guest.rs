@@ -1,6 +1,7 @@
 //! What the lab runs inside its guest. Started by `cargo lab`, never by hand.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use integration::guest;
@@ -22,11 +23,25 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// The end-to-end tests.
+    Test {
+        /// Only those whose names contain this.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Command::parse() {
-        Command::Init => guest::init::virtual_machine(),
-        Command::Contain { root, lab, out } => guest::init::contain(&root, &lab, &out),
-    }
+fn main() -> anyhow::Result<ExitCode> {
+    let good = match Command::parse() {
+        Command::Init => guest::init::virtual_machine().map(|()| true),
+        Command::Contain { root, lab, out } => {
+            guest::init::contain(&root, &lab, &out).map(|()| true)
+        }
+        Command::Test { only } => guest::tests::run(&only),
+    };
+    Ok(if good? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

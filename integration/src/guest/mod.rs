@@ -1,3 +1,21 @@
 //! The guest's side: the first process, and what demo and tests are made of.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`init`] | the guest's first process: file systems, kernel modules, the job |
+//! | [`netns`] | a network namespace: run code, start daemons, read counters inside it |
+//! | [`topology`] | two gateways, the hosts behind them, the internet between, a stranger |
+//! | [`sniffer`] | every frame on the wire between the gateways, classified and counted |
+//! | [`packets`] | IPv4 packets made by hand, for an attacker |
+//! | [`traffic`] | ping, TCP and UDP between hosts |
+//! | [`peers`] | the daemons: strongSwan and ikd |
+//! | [`tests`] | the end-to-end tests |
 
 pub mod init;
+pub mod netns;
+pub mod packets;
+pub mod peers;
+pub mod sniffer;
+pub mod tests;
+pub mod topology;
+pub mod traffic;

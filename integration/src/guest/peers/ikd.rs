@@ -1,0 +1,165 @@
+//! ikd at a gateway, managed by `ikctl`.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+
+use super::{Daemon, Gateway, Policy};
+use crate::guest::netns::Namespace;
+
+const CONNECTION: &str = "gateway";
+
+/// A running ikd.
+#[derive(Debug)]
+pub struct Ikd<'net> {
+    gateway: &'net Namespace,
+    daemon: Daemon,
+}
+
+impl<'net> Ikd<'net> {
+    /// Starts ikd at `gateway` with `policy`.
+    pub fn start(gateway: &'net Namespace, policy: &Policy) -> Result<Self> {
+        Self::start_with(gateway, &policy_file(policy))
+    }
+
+    /// Starts ikd at `gateway` with a policy file of this text.
+    pub fn start_with(gateway: &'net Namespace, policy_file: &str) -> Result<Self> {
+        let directory = Daemon::directory(gateway)?;
+        let config = write_policy(&directory, policy_file)?;
+        let mut daemon = Daemon::start(gateway, directory, &mut Self::command(gateway, &config))?;
+        let socket = daemon.directory.join("control");
+        daemon.wait_until("ready", Duration::from_secs(30), || {
+            UnixStream::connect(&socket).is_ok()
+        })?;
+        Ok(Self { gateway, daemon })
+    }
+
+    /// The command that starts ikd for `gateway`.
+    #[must_use]
+    pub fn command(gateway: &Namespace, config: &Path) -> Command {
+        let directory = Path::new("/run/lab").join(&gateway.name);
+        let mut ikd = Command::new("ikd");
+        ikd.arg("--config")
+            .arg(config)
+            .arg("--control")
+            .arg(directory.join("control"));
+        ikd.arg("--state-dir")
+            .arg(directory.join("state"))
+            .args(["--log-format", "text"]);
+        ikd
+    }
+
+    /// Puts another policy file in place and tells ikd to read it.
+    pub fn reload(&self, policy_file: &str) -> Result<()> {
+        write_policy(&self.daemon.directory, policy_file)?;
+        self.daemon.signal(Signal::SIGHUP)
+    }
+
+    /// Runs `ikctl` with these arguments against this ikd.
+    pub fn ikctl(&self, arguments: &[&str]) -> Result<String> {
+        let mut ikctl = Command::new("ikctl");
+        ikctl
+            .arg("--socket")
+            .arg(self.daemon.directory.join("control"))
+            .args(arguments);
+        self.gateway.output(&mut ikctl)
+    }
+
+    /// The daemon's process.
+    pub fn daemon(&mut self) -> &mut Daemon {
+        &mut self.daemon
+    }
+}
+
+impl Gateway for Ikd<'_> {
+    fn up(&self, child: &str) -> Result<String> {
+        self.ikctl(&["up", &format!("{CONNECTION}/{child}")])
+    }
+
+    fn down(&self) -> Result<String> {
+        self.ikctl(&["down", CONNECTION])
+    }
+
+    fn list(&self) -> Result<String> {
+        self.ikctl(&["list"])
+    }
+
+    fn log(&self) -> String {
+        self.daemon.output()
+    }
+
+    fn shut_down(&mut self) -> Result<()> {
+        self.ikctl(&["shutdown"])?;
+        let status = self
+            .daemon
+            .wait_end(Duration::from_secs(30))
+            .context("ikd after ikctl shutdown")?;
+        if !status.success() {
+            bail!("ikd ended with {status}");
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self) {
+        self.daemon.kill();
+    }
+}
+
+/// The same policy in ikd's words.
+pub(super) fn policy_file(policy: &Policy) -> String {
+    let Policy {
+        local,
+        remote,
+        local_id,
+        remote_id,
+        psk,
+        ike,
+        esp,
+        ..
+    } = policy;
+    let mut text = format!(
+        "version: 1
+connections:
+  {CONNECTION}:
+    local: {{ address: {local}, id: {local_id} }}
+    remote: {{ address: {remote}, id: {remote_id} }}
+    auth: {{ psk: \"{psk}\" }}
+    proposals: [{ike}]
+    children:
+"
+    );
+    for child in &policy.children {
+        let keep = if child.keep_up { "up" } else { "passive" };
+        let _ = writeln!(
+            text,
+            "      {}: {{ local: {}, remote: {}, proposals: [{esp}], keep: {keep} }}",
+            child.name, child.local, child.remote
+        );
+    }
+    if !policy.shunts.is_empty() {
+        text.push_str("policies:\n");
+    }
+    for shunt in &policy.shunts {
+        let action = if shunt.pass { "pass" } else { "drop" };
+        let _ = writeln!(
+            text,
+            "  {}: {{ action: {action}, local: \"{}{}\", remote: {} }}",
+            shunt.name, shunt.local, shunt.protocol, shunt.remote
+        );
+    }
+    text
+}
+
+/// A file that only root can read: it holds the key.
+fn write_policy(directory: &Path, text: &str) -> Result<PathBuf> {
+    let file = directory.join("ikd.yaml");
+    std::fs::write(&file, text)?;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+    Ok(file)
+}

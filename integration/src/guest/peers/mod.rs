@@ -1,0 +1,123 @@
+//! The daemons at the gateways, behind one face: a test says what should be true, and whose daemon is where.
+
+mod daemon;
+mod ikd;
+mod strongswan;
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+pub use daemon::Daemon;
+pub use ikd::Ikd;
+pub use strongswan::Strongswan;
+
+use super::netns::Namespace;
+
+/// Which daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Ours.
+    Ikd,
+    /// The peer.
+    Strongswan,
+}
+
+impl Kind {
+    /// Starts it at `gateway` with `policy`. Its files live below `/run/lab/<gateway's name>`.
+    pub fn start<'net>(
+        self,
+        gateway: &'net Namespace,
+        policy: &Policy,
+    ) -> Result<Box<dyn Gateway + 'net>> {
+        Ok(match self {
+            Self::Ikd => Box::new(Ikd::start(gateway, policy)?),
+            Self::Strongswan => Box::new(Strongswan::start(gateway, policy)?),
+        })
+    }
+}
+
+/// A gateway's daemon that runs. Dropped, it is killed.
+pub trait Gateway: Send {
+    /// Asks for the Child SA `child` and waits for the answer.
+    ///
+    /// # Errors
+    /// When it does not come up, with what the daemon says about it.
+    fn up(&self, child: &str) -> Result<String>;
+    /// Ends the connection and says goodbye to the peer.
+    fn down(&self) -> Result<String>;
+    /// What the daemon's tool lists.
+    fn list(&self) -> Result<String>;
+    /// What the daemon logged so far.
+    fn log(&self) -> String;
+    /// Ends the daemon as an operator would: peers are told, the kernel is left clean.
+    fn shut_down(&mut self) -> Result<()>;
+    /// Ends it as a power cut would.
+    fn kill(&mut self);
+}
+
+/// One connection as one gateway sees it.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// This gateway's address.
+    pub local: Ipv4Addr,
+    /// The other gateway's address.
+    pub remote: Ipv4Addr,
+    /// Who this gateway says it is.
+    pub local_id: String,
+    /// Who the other one must prove to be.
+    pub remote_id: String,
+    /// The pre-shared key.
+    pub psk: String,
+    /// The IKE proposal in the notation that both daemons read: `aes256gcm16-prfsha384-x25519`.
+    pub ike: String,
+    /// The ESP proposal likewise.
+    pub esp: String,
+    /// The Child SAs.
+    pub children: Vec<Child>,
+    /// Traffic that goes in clear, or nowhere.
+    pub shunts: Vec<Shunt>,
+}
+
+/// The selectors of a Child SA, as prefixes.
+#[derive(Debug, Clone)]
+pub struct Child {
+    /// Its name.
+    pub name: String,
+    /// Behind this gateway.
+    pub local: String,
+    /// Behind the other one.
+    pub remote: String,
+    /// Whether this gateway brings it up, and up again, by itself.
+    pub keep_up: bool,
+}
+
+/// A policy without a tunnel.
+#[derive(Debug, Clone)]
+pub struct Shunt {
+    /// Its name.
+    pub name: String,
+    /// In clear (true) or dropped (false).
+    pub pass: bool,
+    /// Behind this gateway.
+    pub local: String,
+    /// Elsewhere.
+    pub remote: String,
+    /// `tcp/22` and the like; empty: everything.
+    pub protocol: String,
+}
+
+/// Asks `question` every 100 ms until it says yes. False when `patience` is over.
+pub fn eventually(patience: Duration, mut question: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + patience;
+    loop {
+        if question() {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,186 @@
+//! Traffic between hosts: ping, TCP and UDP, made by this process inside their namespaces.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::netns::Namespace;
+use super::packets::checksum;
+
+/// An answer that takes longer counts as lost: generous, because an emulated guest is slow.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+const ECHO_REQUEST: u8 = 8;
+const ECHO_REPLY: u8 = 0;
+
+/// Sends `count` echo requests of `size` bytes of data, each after the answer to the last or `wait`. Returns how many were answered.
+pub fn ping(
+    from: &Namespace,
+    source: Ipv4Addr,
+    to: Ipv4Addr,
+    count: u16,
+    size: usize,
+    wait: Duration,
+) -> Result<u16> {
+    from.run(|| {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))
+            .context("opening an ICMP socket")?;
+        socket.bind(&SockAddr::from(SocketAddrV4::new(source, 0)))?;
+        // Connected, the socket hears nobody else's replies.
+        socket
+            .connect(&SockAddr::from(SocketAddrV4::new(to, 0)))
+            .context("connecting an ICMP socket")?;
+        let identifier = u16::try_from(std::process::id() & 0xffff)?;
+        let mut answered = 0;
+        for sequence in 1..=count {
+            let request = echo_request(identifier, sequence, size);
+            // EPERM and ENETUNREACH are answers too: a policy that drops says so at once.
+            if socket.send(&request).is_ok() && hears_reply(&socket, identifier, sequence, wait)? {
+                answered += 1;
+            }
+        }
+        Ok(answered)
+    })
+}
+
+fn echo_request(identifier: u16, sequence: u16, size: usize) -> Vec<u8> {
+    let mut message = vec![ECHO_REQUEST, 0, 0, 0];
+    message.extend(identifier.to_be_bytes());
+    message.extend(sequence.to_be_bytes());
+    message.extend(pattern(size));
+    let sum = checksum(&message);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    message
+}
+
+fn hears_reply(
+    mut socket: &Socket,
+    identifier: u16,
+    sequence: u16,
+    wait: Duration,
+) -> Result<bool> {
+    let wanted = [identifier.to_be_bytes(), sequence.to_be_bytes()].concat();
+    let deadline = Instant::now() + wait;
+    let mut buffer = [0; 2048];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        socket.set_read_timeout(Some(left))?;
+        let length = match socket.read(&mut buffer) {
+            Ok(length) => length,
+            // Unreachable, or forbidden by a policy: no reply to this one.
+            Err(_) => return Ok(false),
+        };
+        // The IPv4 header comes with it.
+        let Some(message) = buffer[..length].get(usize::from(buffer[0] & 0x0f) * 4..) else {
+            continue;
+        };
+        if message.first() == Some(&ECHO_REPLY) && message.get(4..8) == Some(&wanted[..]) {
+            return Ok(true);
+        }
+    }
+}
+
+/// Carries `bytes` over TCP from one host to another, and checks that they arrived as they were sent.
+pub fn tcp_transfer(
+    from: (&Namespace, Ipv4Addr),
+    to: (&Namespace, Ipv4Addr),
+    bytes: usize,
+) -> Result<()> {
+    let listener =
+        to.0.run(|| TcpListener::bind((to.1, 0)))
+            .context("listening")?;
+    let server = listener.local_addr()?;
+    let sent = pattern(bytes);
+    let received = std::thread::scope(|scope| {
+        let receiver = scope.spawn(|| -> Result<Vec<u8>> {
+            let mut stream = accept(&listener, Instant::now() + Duration::from_secs(60))?;
+            stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+            let mut received = Vec::with_capacity(bytes);
+            stream.read_to_end(&mut received).context("receiving")?;
+            Ok(received)
+        });
+        let mut stream = from.0.run(|| connect(from.1, server))?;
+        stream.set_write_timeout(Some(Duration::from_secs(60)))?;
+        stream.write_all(&sent).context("sending")?;
+        stream.shutdown(Shutdown::Write)?;
+        receiver
+            .join()
+            .map_err(|_| anyhow::anyhow!("the receiver panicked"))?
+    })?;
+    ensure!(
+        received == sent,
+        "{} of {bytes} bytes arrived, or not as they were sent",
+        received.len()
+    );
+    Ok(())
+}
+
+/// Whether `from` can open a TCP connection to `to`'s `port`, with a listener there.
+pub fn tcp_connects(
+    from: (&Namespace, Ipv4Addr),
+    to: (&Namespace, Ipv4Addr),
+    port: u16,
+    wait: Duration,
+) -> Result<bool> {
+    let listener =
+        to.0.run(|| TcpListener::bind((to.1, port)))
+            .context("listening")?;
+    let connected = from
+        .0
+        .run(|| connect_within(from.1, listener.local_addr()?, wait).map(|_| ()));
+    Ok(connected.is_ok())
+}
+
+fn connect(source: Ipv4Addr, server: SocketAddr) -> Result<TcpStream> {
+    connect_within(source, server, Duration::from_secs(20))
+}
+
+fn connect_within(source: Ipv4Addr, server: SocketAddr, wait: Duration) -> Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.bind(&SockAddr::from(SocketAddrV4::new(source, 0)))?;
+    socket
+        .connect_timeout(&SockAddr::from(server), wait)
+        .with_context(|| format!("connecting to {server}"))?;
+    Ok(socket.into())
+}
+
+fn accept(listener: &TcpListener, deadline: Instant) -> Result<TcpStream> {
+    listener.set_nonblocking(true)?;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                return Ok(stream);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => return Err(error).context("nobody connected"),
+        }
+    }
+}
+
+/// Waits for one UDP datagram at `at`, sent by `send`. Returns whether it came.
+pub fn udp_arrives(
+    at: (&Namespace, Ipv4Addr),
+    port: u16,
+    wait: Duration,
+    send: impl FnOnce() -> Result<()>,
+) -> Result<bool> {
+    let socket =
+        at.0.run(|| UdpSocket::bind((at.1, port)))
+            .context("binding")?;
+    socket.set_read_timeout(Some(wait))?;
+    send()?;
+    Ok(socket.recv(&mut [0; 2048]).is_ok())
+}
+
+fn pattern(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|index| (index % 251) as u8).collect()
+}
