@@ -1,0 +1,445 @@
+//! What no single value shows: names given twice, traffic with two owners, peers that cannot be told apart.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ike::config::identity::Identity;
+use ike::config::selector::Selector;
+use ike::config::{Child, Connection, Keep, KernelMode, Shunt};
+
+use crate::language::{Found, FoundConnection};
+use crate::report::{Code, Severity};
+use crate::source::Source;
+use crate::walk::{Draft, Place};
+
+/// Overlaps that are told; more of them say nothing new.
+const MAX_OVERLAPS: usize = 50;
+
+/// Checks all files as a whole.
+pub(crate) fn whole(found: &Found, sources: &[Source], drafts: &mut Vec<Draft>) {
+    let mut check = Check { sources, drafts };
+    check.names(
+        found
+            .connections
+            .iter()
+            .map(|found| (found.connection.name.as_str(), &found.place)),
+        "connection",
+    );
+    check.names(
+        found
+            .shunts
+            .iter()
+            .map(|found| (found.shunt.name.as_str(), &found.place)),
+        "policy",
+    );
+    for connection in &found.connections {
+        check.connection(connection, found.kernel_mode());
+    }
+    for shunt in &found.shunts {
+        check.families(&shunt.shunt.local, &shunt.shunt.remote, &shunt.place);
+    }
+    check.ambiguous(&found.connections);
+    check.traffic(found);
+}
+
+struct Check<'a> {
+    sources: &'a [Source],
+    drafts: &'a mut Vec<Draft>,
+}
+
+impl Check<'_> {
+    fn tell(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        place: &Place,
+        message: String,
+        suggestion: &str,
+    ) {
+        let draft = Draft::of(code, severity, place, message);
+        self.drafts.push(if suggestion.is_empty() {
+            draft
+        } else {
+            draft.suggest(suggestion)
+        });
+    }
+
+    /// A place for a message about another one: `connections.a (line 3)`, with the file where it is another.
+    fn there(&self, other: &Place, from: &Place) -> String {
+        let source = &self.sources[other.file];
+        let (line, _) = source.position(other.span.start);
+        if other.file == from.file {
+            format!("{} (line {line})", other.path)
+        } else {
+            format!("{} ({}:{line})", other.path, source.path.display())
+        }
+    }
+
+    fn names<'n>(&mut self, names: impl Iterator<Item = (&'n str, &'n Place)>, what: &str) {
+        let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
+        for (name, place) in names {
+            if let Some(first) = seen.insert(name, place) {
+                let message = format!(
+                    "a {what} named `{name}` is already there: {}",
+                    self.there(first, place)
+                );
+                self.tell(
+                    Code::DuplicateName,
+                    Severity::Error,
+                    place,
+                    message,
+                    "choose another name for one of them",
+                );
+            }
+        }
+    }
+
+    fn connection(&mut self, found: &FoundConnection, kernel: KernelMode) {
+        let FoundConnection {
+            connection,
+            place,
+            children,
+            ..
+        } = found;
+        if let (Some(local), Some(remote)) = (connection.local.address, connection.remote.address) {
+            if local.is_ipv4() != remote.is_ipv4() {
+                let message =
+                    format!("{local} cannot speak to {remote}: the address families differ");
+                self.tell(
+                    Code::MixedFamilies,
+                    Severity::Error,
+                    place,
+                    message,
+                    "give both ends addresses of one family",
+                );
+            } else if local == remote {
+                let message = format!("both ends have the address {local}");
+                self.tell(
+                    Code::BadAddress,
+                    Severity::Error,
+                    place,
+                    message,
+                    "give the peer's address as that of the remote end",
+                );
+            }
+        }
+        if connection.remote.address.is_none() && connection.remote.id.is_none() {
+            let message =
+                "the peer has neither address nor id: anybody who knows the secret may come"
+                    .to_owned();
+            self.tell(
+                Code::AnybodyMayCome,
+                Severity::Note,
+                place,
+                message,
+                "name the peer with remote: { id: ... } if there is only one",
+            );
+        }
+        match (kernel, children.first()) {
+            (KernelMode::None, Some(child)) => {
+                let message =
+                    "`kernel: none` makes IKE SAs without children, and here is one".to_owned();
+                self.tell(
+                    Code::ChildrenWithoutKernel,
+                    Severity::Error,
+                    child,
+                    message,
+                    "take the children out, or kernel: none",
+                );
+            }
+            (KernelMode::Xfrm, None) => {
+                let message = "the connection has no children: it protects nothing".to_owned();
+                let suggestion =
+                    "add children: { lan: { local: 10.1.0.0/16, remote: 10.2.0.0/16 } }";
+                self.tell(
+                    Code::NoChildren,
+                    Severity::Warning,
+                    place,
+                    message,
+                    suggestion,
+                );
+            }
+            _ => {}
+        }
+        for (child, place) in connection.children.iter().zip(children) {
+            self.child(connection, child, place);
+        }
+    }
+
+    fn child(&mut self, connection: &Connection, child: &Child, place: &Place) {
+        if child.keep == Keep::Up && connection.remote.address.is_none() {
+            let message =
+                "`keep: up` calls the peer, and the remote end has no address to call".to_owned();
+            self.tell(
+                Code::NobodyToCall,
+                Severity::Error,
+                place,
+                message,
+                "add remote: { address: ... }, or use keep: passive",
+            );
+        }
+        self.families(&child.local, &child.remote, place);
+        if child.replay_window == 0 {
+            let message =
+                "`replay_window: 0` lets an attacker send recorded packets again".to_owned();
+            self.tell(
+                Code::NoReplayProtection,
+                Severity::Warning,
+                place,
+                message,
+                "leave it out: the default is 128 packets",
+            );
+        }
+        if let Some(all) = child
+            .local
+            .iter()
+            .chain(&child.remote)
+            .find(|selector| selector.addresses.is_everything())
+        {
+            let message = format!(
+                "{all} is all traffic; IKE, DHCP and the directly connected network keep a way beside it"
+            );
+            self.tell(Code::AllTraffic, Severity::Note, place, message, "");
+        }
+    }
+
+    /// A packet has one family, so each family has to be on both sides.
+    fn families(&mut self, local: &[Selector], remote: &[Selector], place: &Place) {
+        for (ipv4, name) in [(true, "IPv4"), (false, "IPv6")] {
+            let has = |side: &[Selector]| {
+                side.iter()
+                    .any(|selector| selector.addresses.is_ipv4() == ipv4)
+            };
+            if has(local) != has(remote) {
+                let (with, without) = if has(local) {
+                    ("local", "remote")
+                } else {
+                    ("remote", "local")
+                };
+                let message = format!(
+                    "`{with}` has {name} selectors and `{without}` has none: no packet matches them"
+                );
+                self.tell(
+                    Code::MixedFamilies,
+                    Severity::Error,
+                    place,
+                    message,
+                    &format!("add {name} to `{without}`, or take it out of `{with}`"),
+                );
+            }
+        }
+    }
+
+    /// Connections that a peer's first messages do not tell apart.
+    fn ambiguous(&mut self, connections: &[FoundConnection]) {
+        let mut seen: BTreeMap<(Option<IpAddr>, Option<IpAddr>, String, Option<String>), &Place> =
+            BTreeMap::new();
+        for FoundConnection {
+            connection, place, ..
+        } in connections
+        {
+            let Connection { local, remote, .. } = connection;
+            let key = (
+                local.address,
+                remote.address,
+                compared(&local.id),
+                remote.id.as_ref().map(compared),
+            );
+            if let Some(first) = seen.insert(key, place) {
+                let message = format!(
+                    "the same addresses and ids as {}: a peer's messages cannot tell them apart",
+                    self.there(first, place)
+                );
+                let suggestion = "give one of them another id or address, or make them one connection with several children";
+                self.tell(
+                    Code::AmbiguousConnections,
+                    Severity::Error,
+                    place,
+                    message,
+                    suggestion,
+                );
+            }
+        }
+    }
+
+    /// Traffic that has two owners.
+    fn traffic(&mut self, found: &Found) {
+        let mut all = Vec::new();
+        for connection in &found.connections {
+            for (child, place) in connection
+                .connection
+                .children
+                .iter()
+                .zip(&connection.children)
+            {
+                all.extend(Traffic::of_child(child, place));
+            }
+        }
+        for shunt in &found.shunts {
+            all.extend(Traffic::of_shunt(&shunt.shunt, &shunt.place));
+        }
+        // In the order of the remote addresses, only neighbours can meet.
+        all.sort_by_key(|traffic| {
+            (
+                traffic.remote.addresses.start(),
+                traffic.place.file,
+                traffic.place.span.start,
+            )
+        });
+        let mut told = Vec::new();
+        for (i, a) in all.iter().enumerate() {
+            let meeting = all[i + 1..]
+                .iter()
+                .take_while(|b| b.remote.addresses.start() <= a.remote.addresses.end());
+            for b in meeting.filter(|b| !std::ptr::eq(a.place, b.place)) {
+                let mut pair = [a.place, b.place].map(|place| (place.file, place.span.start));
+                pair.sort_unstable();
+                if told.len() < MAX_OVERLAPS && !told.contains(&pair) && self.compare(a, b) {
+                    told.push(pair);
+                }
+            }
+        }
+    }
+
+    /// Whether there was something to tell about two pieces of traffic.
+    fn compare(&mut self, a: &Traffic<'_>, b: &Traffic<'_>) -> bool {
+        let Some((local, remote)) = a
+            .local
+            .intersect(&b.local)
+            .zip(a.remote.intersect(&b.remote))
+        else {
+            return false;
+        };
+        // Told at the one that stands later.
+        let (a, b) = if (a.place.file, a.place.span.start) < (b.place.file, b.place.span.start) {
+            (a, b)
+        } else {
+            (b, a)
+        };
+        let there = self.there(a.place, b.place);
+        let (first, second) = if a.order() <= b.order() {
+            (a, b)
+        } else {
+            (b, a)
+        };
+        let why = match (a.priority, b.priority) {
+            (None, None) if a.width() == b.width() && a.protects == b.protects => {
+                "which one wins is left to chance"
+            }
+            (None, None) if a.width() == b.width() => "pass and drop go first",
+            (None, None) => "the narrower one goes first",
+            (a, b) if a == b => {
+                "which one wins is left to chance, for their priorities are the same"
+            }
+            _ => "the smaller priority goes first",
+        };
+        if a.local == b.local && a.remote == b.remote && (a.protects == b.protects) {
+            let message = format!("the same traffic as {there}: {local} to {remote}");
+            self.tell(
+                Code::SameTraffic,
+                Severity::Error,
+                b.place,
+                message,
+                "take one of the two away, or narrow it",
+            );
+        } else if a.protects && b.protects {
+            let message = format!("shares traffic with {there}: {local} to {remote}; {why}");
+            let suggestion = "narrow one of the two, or give both a priority";
+            self.tell(
+                Code::OverlappingTraffic,
+                Severity::Warning,
+                b.place,
+                message,
+                suggestion,
+            );
+        } else if second.protects != first.protects && first.covers(second) {
+            let message = format!(
+                "{} never sees traffic: {} takes it all; {why}",
+                second.place.path, first.place.path
+            );
+            self.tell(
+                Code::OverlappingTraffic,
+                Severity::Warning,
+                b.place,
+                message,
+                "narrow the one that goes first, or give both a priority",
+            );
+        } else {
+            // Pass and drop beside protect is what they are for.
+            return false;
+        }
+        true
+    }
+}
+
+/// One pair of selectors and its owner.
+struct Traffic<'a> {
+    place: &'a Place,
+    /// A child; else pass or drop.
+    protects: bool,
+    priority: Option<u16>,
+    local: Selector,
+    remote: Selector,
+}
+
+impl<'a> Traffic<'a> {
+    fn of_child(child: &'a Child, place: &'a Place) -> impl Iterator<Item = Self> {
+        pairs(&child.local, &child.remote).map(move |(local, remote)| Self {
+            place,
+            protects: true,
+            priority: child.priority,
+            local,
+            remote,
+        })
+    }
+
+    fn of_shunt(shunt: &'a Shunt, place: &'a Place) -> impl Iterator<Item = Self> {
+        pairs(&shunt.local, &shunt.remote).map(move |(local, remote)| Self {
+            place,
+            protects: false,
+            priority: shunt.priority,
+            local,
+            remote,
+        })
+    }
+
+    fn width(&self) -> u32 {
+        self.local.width() + self.remote.width()
+    }
+
+    /// The order among policies: explicit priorities, then the narrower, pass and drop before protect.
+    fn order(&self) -> (u32, u32, bool) {
+        (
+            self.priority.map_or(u32::MAX, u32::from),
+            self.width(),
+            self.protects,
+        )
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        self.local.contains(&other.local) && self.remote.contains(&other.remote)
+    }
+}
+
+/// The pairs that can hold a packet.
+fn pairs<'a>(
+    local: &'a [Selector],
+    remote: &'a [Selector],
+) -> impl Iterator<Item = (Selector, Selector)> + 'a {
+    let all = local
+        .iter()
+        .flat_map(|local| remote.iter().map(|remote| (*local, *remote)));
+    all.filter(|(local, remote)| local.addresses.is_ipv4() == remote.addresses.is_ipv4())
+}
+
+/// An identity as far as comparing looks at it.
+fn compared(id: &Identity) -> String {
+    match id {
+        Identity::Fqdn(_) | Identity::DistinguishedName(_) => id.to_string().to_lowercase(),
+        Identity::Email(text) => match text.rsplit_once('@') {
+            Some((user, host)) => format!("{user}@{}", host.to_lowercase()),
+            None => text.clone(),
+        },
+        _ => id.to_string(),
+    }
+}
