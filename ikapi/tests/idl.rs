@@ -141,9 +141,9 @@ fn again<T: DeserializeOwned + Serialize>(value: Value) -> Value {
 enum Type {
     Plain(&'static str),
     Named(String),
-    Nullable(Box<Type>),
-    Array(Box<Type>),
-    Dictionary(Box<Type>),
+    Nullable(Box<Self>),
+    Array(Box<Self>),
+    Dictionary(Box<Self>),
     Words(Vec<String>),
 }
 

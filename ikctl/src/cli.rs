@@ -1,0 +1,277 @@
+//! What may be written on the command line, and the help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Manages ikd, the IKEv2 daemon.
+#[derive(Debug, Parser)]
+#[command(name = "ikctl", version, about, long_about = ABOUT, after_long_help = AFTER, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// Where the daemon listens
+    ///
+    /// The environment variable IKCTL_SOCKET says it as well.
+    #[arg(long, global = true, value_name = "PATH", env = "IKCTL_SOCKET", default_value = ikapi::DEFAULT_SOCKET)]
+    #[arg(hide_env = true, verbatim_doc_comment)]
+    pub(crate) socket: PathBuf,
+
+    /// Print JSON, for scripts
+    ///
+    /// Prints the daemon's answer as it came, its keys in alphabetical order.
+    /// Later versions may add fields, none will change its meaning. When
+    /// something fails, an object with "error" and "parameters" is printed,
+    /// and the message for people still goes to standard error.
+    #[arg(long, global = true, verbatim_doc_comment)]
+    pub(crate) json: bool,
+
+    /// Colour: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub(crate) color: Color,
+
+    /// How long to wait for the daemon
+    ///
+    /// A number with ms, s, m or h, such as 30s. [default: 10s; where
+    /// something changes: 60s]
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration, verbatim_doc_comment)]
+    pub(crate) timeout: Option<Duration>,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// How the daemon and the kernel fare
+    ///
+    /// Tells the daemon's version and age, the configuration it runs on, what the
+    /// kernel or the privileges lack, how many connections are up, and those error
+    /// counters of the kernel (/proc/net/xfrm_stat) that are not zero.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Examples:
+  ikctl status
+  ikctl --json status | jq .counts.up"
+    )]
+    Status,
+
+    /// Connections, their IKE SAs (phase 1) and Child SAs (phase 2)
+    ///
+    /// For each connection: its peers and identities, the IKE SA with its
+    /// algorithms and SPIs, each child with its selectors, and the Child SA with
+    /// its SPIs, traffic, age and lifetime. Where something went wrong: when, in
+    /// which step, why, and what to change.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+The sign before a connection:
+  +  up: everything that should be up is
+  ~  connecting
+  !  waiting: an attempt failed, the next one is due
+  -  down: taken down by ikctl down
+  .  passive: the peer has to come
+
+Examples:
+  ikctl list
+  ikctl list branch
+  ikctl list --failed
+  ikctl --json list | jq -r '.connections[] | select(.state != \"up\") | .name'"
+    )]
+    List {
+        /// Only this connection
+        connection: Option<String>,
+        /// Only what has a failure to tell
+        ///
+        /// Also shows peers that were refused because they fit no connection.
+        #[arg(long)]
+        failed: bool,
+    },
+
+    /// Bring a connection, or one child of it, up
+    ///
+    /// Waits until it is up (exit 0), or has failed or is not up in time (exit 1,
+    /// with the reason). The attempts of a connection that is to be kept up go on
+    /// in either case. Ends what `ikctl down` began.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Examples:
+  ikctl up branch
+  ikctl up branch lan --timeout 2m
+  ikctl up branch --no-wait"
+    )]
+    Up {
+        /// A connection of the configuration
+        connection: String,
+        /// One of its children; without: all that are to be kept up
+        child: Option<String>,
+        /// Do not wait for the result
+        #[arg(long)]
+        no_wait: bool,
+    },
+
+    /// Take a connection, or one child of it, down
+    ///
+    /// Says goodbye to the peer and removes the SAs from the kernel. What the
+    /// policy protects stays protected: its traffic is blocked, not sent in clear.
+    /// It stays down until `ikctl up` or a reload that changes it.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Examples:
+  ikctl down branch
+  ikctl down branch lan"
+    )]
+    Down {
+        /// A connection of the configuration
+        connection: String,
+        /// One of its children; without: the whole connection
+        child: Option<String>,
+    },
+
+    /// Let the daemon read its configuration again
+    ///
+    /// Only what has changed is touched. A configuration with an error changes
+    /// nothing: the errors are printed (exit 1), and what runs goes on.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Example:
+  ikctl reload"
+    )]
+    Reload,
+
+    /// Say goodbye to all peers, clean the kernel and end the daemon
+    ///
+    /// The SAs and policies of ikd are removed from the kernel: from then on
+    /// nothing protects the traffic, or blocks it.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Example:
+  ikctl shutdown"
+    )]
+    Shutdown,
+
+    /// The versions of ikctl and, if it answers, of ikd
+    Version,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// Whether to use colour, <https://no-color.org> respected.
+    pub(crate) fn decide(self, terminal: bool) -> bool {
+        let unwanted = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => terminal && !unwanted(),
+        }
+    }
+}
+
+/// `500ms`, `10s`, `2m`, `1h`, or seconds. More than nothing, at most a day.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => Duration::from_millis(1),
+        "" | "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3600),
+        _ => return Err("a number with ms, s, m or h, such as 30s".to_owned()),
+    };
+    let count: u32 = digits
+        .parse()
+        .map_err(|_| "a number with ms, s, m or h, such as 30s".to_owned())?;
+    let day = Duration::from_secs(24 * 3600);
+    let time = unit
+        .checked_mul(count)
+        .filter(|time| !time.is_zero() && *time <= day);
+    time.ok_or_else(|| "more than nothing, and at most 24h".to_owned())
+}
+
+const ABOUT: &str = "\
+Manages ikd, the IKEv2 daemon, over its control socket.
+
+IKEv2 works in two phases: phase 1 makes the IKE SA, in which both ends prove
+who they are; phase 2 makes Child SAs, the pairs of ESP SAs in the kernel that
+protect the traffic.";
+
+const AFTER: &str = "\
+Exit codes:
+  0  done
+  1  failed: the daemon said no, or what was asked for did not work
+  2  wrong usage
+  3  no answer: the daemon is not there, hangs, went away, or is not ikd
+  4  not allowed
+  5  not found: there is no such connection or child
+
+Examples:
+  ikctl list                     what is up, and what is not and why
+  ikctl up branch                bring a connection up, and say why if it fails
+  ikctl --json list | jq         for scripts
+
+Who may ask is decided by the permissions of the socket and by the daemon.
+Any language can: the socket speaks Varlink, the interface is org.ikd.Control
+(varlinkctl introspect /run/ikd/control org.ikd.Control).";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_fits_80_columns() {
+        let mut commands = vec![Arguments::command()];
+        while let Some(mut command) = commands.pop() {
+            for text in [command.render_long_help(), command.render_help()] {
+                for line in text.to_string().lines() {
+                    assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+                }
+            }
+            command.build();
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("60s"), Ok(Duration::from_secs(60)));
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in [
+            "",
+            "s",
+            "0",
+            "0s",
+            "-1s",
+            "1.5s",
+            "10 s",
+            "25h",
+            "4294967295h",
+            "1d",
+            "µs",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}
