@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   queued ──sent──> in flight ──ACK, NLMSG_ERROR or NLMSG_DONE with its sequence number──> answered
-//!                        ├── time limit ───────────> Timeout
+//!     └─── time limit ────┴── time limit ───────────> Timeout
 //!                        └── ENOBUFS on the socket ─> AnswerLost (whose answer it was is not known: all of them)
 //! ```
 
@@ -102,6 +102,9 @@ struct Pending {
 impl Flight {
     async fn send(&mut self, socket: &XfrmSocket, mut job: Job) {
         let operation = job.message.operation();
+        if job.deadline <= Instant::now() {
+            return drop(job.reply.send(Err(XfrmError::Timeout { operation })));
+        }
         self.sequence = self.sequence.checked_add(1).unwrap_or(1);
         // Nobody listens for the outcome of a failed reply: the caller has given up.
         match socket.send(job.message.numbered(self.sequence)).await {
@@ -198,5 +201,103 @@ fn copy(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(errno) => io::Error::from_raw_os_error(errno),
         None => error.kind().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::message::{HEADER, align};
+
+    type Reply = oneshot::Receiver<Result<Answer, XfrmError>>;
+
+    impl Flight {
+        fn asked(&mut self, sequence: u32) -> Reply {
+            let (reply, answer) = oneshot::channel();
+            let pending = Pending {
+                operation: "GETSA",
+                deadline: Instant::now() + Duration::from_secs(u64::from(sequence)),
+                answer: Answer::default(),
+                problem: None,
+                reply,
+            };
+            self.pending.insert(sequence, pending);
+            answer
+        }
+    }
+
+    fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = ((HEADER + payload.len()) as u32).to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(sequence.to_ne_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(payload);
+        bytes.resize(align(bytes.len()), 0);
+        bytes
+    }
+
+    fn ack(sequence: u32, errno: i32) -> Vec<u8> {
+        message(NLMSG_ERROR, 0, sequence, &(-errno).to_ne_bytes())
+    }
+
+    fn outcome(mut reply: Reply) -> Result<Answer, XfrmError> {
+        reply.try_recv().expect("answered")
+    }
+
+    #[test]
+    fn answers_find_their_requests_in_any_order() {
+        let mut flight = Flight::default();
+        let (first, second) = (flight.asked(1), flight.asked(2));
+        flight.received(&[ack(2, libc::ESRCH), ack(1, 0), ack(99, 0)].concat());
+        assert_eq!(outcome(second).expect_err("refused").code(), "kernel.ESRCH");
+        assert!(outcome(first).expect("done").items.is_empty());
+        assert!(flight.pending.is_empty());
+    }
+
+    #[test]
+    fn a_list_is_whole_only_with_its_end_and_tells_that_it_was_interrupted() {
+        let mut flight = Flight::default();
+        let mut reply = flight.asked(1);
+        let count = [&[0; 4][..], &[8, 0, 1, 0, 3, 0, 0, 0]].concat();
+        flight.received(&message(
+            raw::XFRM_MSG_NEWSADINFO,
+            NLM_F_DUMP_INTR,
+            1,
+            &count,
+        ));
+        assert!(reply.try_recv().is_err(), "not yet");
+        flight.received(&message(NLMSG_DONE, 0, 1, &[0; 4]));
+        let answer = outcome(reply).expect("done");
+        assert!(answer.interrupted && answer.items.len() == 1);
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_read_fails_its_own_request_alone() {
+        let mut flight = Flight::default();
+        let (first, second) = (flight.asked(1), flight.asked(2));
+        flight.received(
+            &[
+                message(raw::XFRM_MSG_NEWSA, 0, 1, &[1; 9]),
+                ack(1, 0),
+                ack(2, 0),
+            ]
+            .concat(),
+        );
+        assert_eq!(outcome(first).expect_err("unreadable").code(), "malformed");
+        assert!(outcome(second).is_ok());
+    }
+
+    #[test]
+    fn time_limits_and_lost_answers_end_requests() {
+        let mut flight = Flight::default();
+        let (first, second) = (flight.asked(1), flight.asked(2));
+        flight.expire(Instant::now() + Duration::from_millis(1500));
+        assert_eq!(outcome(first).expect_err("late").code(), "timeout");
+        flight.fail_all(|operation| XfrmError::AnswerLost { operation });
+        assert_eq!(outcome(second).expect_err("lost").code(), "answer-lost");
+        flight.received(&ack(1, 0));
     }
 }

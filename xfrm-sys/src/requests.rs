@@ -27,7 +27,8 @@ const DUMP_ATTEMPTS: u32 = 10;
 /// Pause before a dump is begun again.
 const DUMP_PAUSE: Duration = Duration::from_millis(20);
 
-/// A handle for requests. Clones share one socket; requests of several tasks are under way together, up to 32.
+/// A handle for requests. Clones share one socket; requests of several tasks are under way together, up to 32. A request
+/// whose future is dropped may still reach the kernel.
 #[derive(Clone)]
 pub struct Xfrm {
     inner: Arc<Inner>,

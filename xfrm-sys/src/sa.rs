@@ -122,7 +122,7 @@ pub struct Limits {
     pub seconds_in_use: Option<u64>,
     /// Bytes carried.
     pub bytes: Option<u64>,
-    /// Packets carried.
+    /// Packets carried. Linux looks at the count before it counts, so that the packet after the last one finds the limit.
     pub packets: Option<u64>,
 }
 

@@ -210,25 +210,32 @@ fn an_sa_comes_back_as_it_was_added_without_its_key() {
             },
             ..spec(0x3000, SaDirection::In)
         });
-        for spec in &specs {
-            xfrm.add_sa(spec)
-                .await
-                .unwrap_or_else(|error| panic!("{error}: {spec:?}"));
-            let state = xfrm.get_sa(&spec.id()).await.expect("found");
-            assert_same(&state, spec);
+        // One handle that has not probed, and so tells no direction, and one that has.
+        for xfrm in [Xfrm::open().expect("a socket"), xfrm] {
+            come_back(&xfrm, &specs).await;
         }
-        let all = xfrm.list_sas().await.expect("listed");
-        assert_eq!(all.len(), specs.len());
-        for spec in &specs {
-            let state = all
-                .iter()
-                .find(|state| state.id == spec.id())
-                .expect("in the list");
-            assert_same(state, spec);
-            xfrm.delete_sa(&spec.id()).await.expect("deleted");
-        }
-        assert!(xfrm.list_sas().await.expect("listed").is_empty());
     });
+}
+
+async fn come_back(xfrm: &Xfrm, specs: &[SaSpec]) {
+    for spec in specs {
+        xfrm.add_sa(spec)
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {spec:?}"));
+        let state = xfrm.get_sa(&spec.id()).await.expect("found");
+        assert_same(&state, spec);
+    }
+    let all = xfrm.list_sas().await.expect("listed");
+    assert_eq!(all.len(), specs.len());
+    for spec in specs {
+        let state = all
+            .iter()
+            .find(|state| state.id == spec.id())
+            .expect("in the list");
+        assert_same(state, spec);
+        xfrm.delete_sa(&spec.id()).await.expect("deleted");
+    }
+    assert!(xfrm.list_sas().await.expect("listed").is_empty());
 }
 
 fn assert_same(state: &SaState, spec: &SaSpec) {
