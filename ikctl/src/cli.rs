@@ -136,6 +136,25 @@ Examples:
         child: Option<String>,
     },
 
+    /// Check policy files, without a daemon
+    ///
+    /// Reads them as ikd would read them, and prints every error with its place
+    /// and what to write instead. Several files are checked as one configuration.
+    /// Exit 0: ikd would take it; 6: it would not.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Examples:
+  ikctl check /etc/ikd
+  ikctl check hq.yaml && ikctl reload
+  ikctl --json check hq.yaml | jq -r '.problems[].message'"
+    )]
+    Check {
+        /// Policy files, or directories of them
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+
     /// Let the daemon read its configuration again
     ///
     /// Only what has changed is touched. A configuration with an error changes
@@ -218,10 +237,12 @@ Exit codes:
   3  no answer: the daemon is not there, hangs, went away, or is not ikd
   4  not allowed
   5  not found: there is no such connection or child
+  6  check found errors
 
 Examples:
   ikctl list                     what is up, and what is not and why
   ikctl up branch                bring a connection up, and say why if it fails
+  ikctl check /etc/ikd           before a reload
   ikctl --json list | jq         for scripts
 
 Who may ask is decided by the permissions of the socket and by the daemon.

@@ -1,17 +1,19 @@
-//! `ikctl`: looks at ikd and tells it what to do.
+//! `ikctl`: looks at ikd, tells it what to do, and checks policy files without it.
 //!
 //! ```text
 //! cli    what may be written on the command line, and the help
 //! ask    one call to the daemon, and what to say when that does not work
+//! check  policy files, offline
 //! show   replies for people: status, list, failures
 //! json   replies for scripts
 //! text   durations, sizes, wrapping; nothing from outside reaches a terminal unescaped
 //! ```
 //!
-//! A reply takes one of two ways to the terminal: [`json`] prints it as it came, [`show`] gets it after
+//! A reply takes one of two ways to the terminal: [`mod@json`] prints it as it came, [`show`] gets it after
 //! [`text::clean`] has gone over every string in it.
 
 mod ask;
+mod check;
 mod cli;
 mod json;
 mod show;
@@ -38,6 +40,7 @@ enum Exit {
     NoAnswer = 3,
     NotAllowed = 4,
     NotFound = 5,
+    CheckFailed = 6,
 }
 
 /// What goes to standard output, and how to end.
@@ -136,6 +139,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
             let done = |Empty {}| format!("{} is down\n", target(connection, child.as_deref()));
             caller.call(Request::Down(request), done)
         }
+        Verb::Check { files } => Ok(check::run(files, arguments.json, colour)),
         Verb::Reload => caller.call(Request::Reload, |reloaded| show::reloaded(&reloaded)),
         Verb::Shutdown => caller.call(Request::Shutdown, |Empty {}| {
             "ikd says goodbye to its peers and ends\n".to_owned()

@@ -478,7 +478,11 @@ fn who_may_not_ask_is_told_who_may() {
     // Nobody must be able to run the binary, wherever it was built.
     let directory = Directory::new("forbidden");
     let copy = directory.0.join("ikctl");
-    fs::copy(env!("CARGO_BIN_EXE_ikctl"), &copy).unwrap();
+    // By another process: a descriptor of ours, open for writing, could be inherited by a child that another test starts.
+    let copied = Command::new("cp")
+        .args([env!("CARGO_BIN_EXE_ikctl").as_ref(), copy.as_os_str()])
+        .status();
+    assert!(copied.unwrap().success());
     let closed = directory.0.join("closed");
     fs::create_dir(&closed).unwrap();
     let _listeners = [directory.socket(), closed.join("control")].map(|path| {
@@ -590,5 +594,92 @@ fn a_reader_who_has_seen_enough_is_no_error() {
     assert_eq!(
         (output.status.code(), output.stderr.as_slice()),
         (Some(0), &b""[..])
+    );
+}
+
+/// A policy that is good, its secret in a file that only its owner can read.
+fn good_policy(directory: &Directory) -> PathBuf {
+    let policy = directory.0.join("hq.yaml");
+    fs::write(&policy, include_str!("policies/hq.yaml")).unwrap();
+    let secret = directory.0.join("branch.psk");
+    fs::write(&secret, "3zQ0b8vXkR1nT6yLw9FhSg\n").unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    policy
+}
+
+#[test]
+fn check_takes_a_good_policy_without_a_daemon() {
+    let directory = Directory::new("check-good");
+    let policy = good_policy(&directory);
+    let ended = ikctl(&directory, &["check", policy.to_str().unwrap()]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (0, "good: 1 connection with 1 child\n")
+    );
+    let ended = ikctl(&directory, &["--json", "check", policy.to_str().unwrap()]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (0, "{\n  \"good\": true,\n  \"problems\": []\n}\n")
+    );
+}
+
+#[test]
+fn check_points_at_every_error() {
+    let directory = Directory::new("check-bad");
+    let policy = good_policy(&directory);
+    let text =
+        include_str!("policies/hq.yaml").replace("address: 192.0.2.1,", "adress: 192.0.2.1,");
+    fs::write(&policy, text.replace("10.2.0.0/16", "10.2.0.0/33")).unwrap();
+    let ended = ikctl(&directory, &["check", policy.to_str().unwrap()]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (6, ""));
+    for wanted in [
+        "hq.yaml:4:",
+        "unknown-key",
+        "hq.yaml:7:",
+        "bad-selector",
+        "2 errors: ikd would refuse this",
+    ] {
+        assert!(
+            ended.stdout.contains(wanted),
+            "{wanted} is not in {}",
+            ended.stdout
+        );
+    }
+    assert!(!ended.stdout.contains('\u{1b}'));
+
+    let ended = ikctl(&directory, &["check", "--json", policy.to_str().unwrap()]);
+    assert_eq!(ended.code, 6);
+    let printed: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(printed["good"], false);
+    let problems = printed["problems"].as_array().unwrap();
+    let errors: Vec<_> = problems
+        .iter()
+        .filter(|problem| problem["severity"] == "error")
+        .collect();
+    let codes: Vec<_> = errors.iter().map(|problem| &problem["code"]).collect();
+    assert_eq!(codes, ["unknown-key", "bad-selector"]);
+    assert_eq!(errors[0]["line"], 4);
+    assert!(
+        errors[0]["suggestion"]
+            .as_str()
+            .unwrap()
+            .contains("address"),
+        "{}",
+        errors[0]
+    );
+}
+
+#[test]
+fn check_tells_of_a_file_that_is_not_there() {
+    let directory = Directory::new("check-absent");
+    let ended = ikctl(
+        &directory,
+        &["check", directory.0.join("absent.yaml").to_str().unwrap()],
+    );
+    assert_eq!(ended.code, 6);
+    assert!(
+        ended.stdout.contains("/run/ikd/absent.yaml"),
+        "{}",
+        ended.stdout
     );
 }
