@@ -95,3 +95,44 @@ fn bake(
     let mac = prf.compute(secret.as_bytes(), &[nonce, &spi.0, &address.octets()]);
     Some([&[number], mac.as_bytes()].concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::standard;
+
+    struct Counter(u8);
+
+    impl Random for Counter {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            self.0 += 1;
+            bytes.fill(self.0);
+        }
+    }
+
+    const SPI: IkeSpi = IkeSpi([7; 8]);
+    const NONCE: &[u8] = b"a nonce of at least 16 bytes";
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    #[test]
+    fn a_cookie_is_good_for_who_asked_and_until_the_secret_after_the_next() {
+        let (mut jar, mut random, provider) = (CookieJar::default(), Counter(0), standard());
+        let peer = (SPI, address(1), NONCE);
+        let at = |seconds: u64| Duration::from_secs(1000 + seconds);
+        let cookie = jar
+            .make(provider, &mut random, at(0), peer)
+            .expect("built in");
+        assert!((1..=64).contains(&cookie.len()));
+        let mut good =
+            |seconds: u64, peer| jar.good(provider, &mut random, at(seconds), peer, &cookie);
+        assert!(good(0, peer));
+        assert!(!good(1, (SPI, address(2), NONCE)));
+        assert!(!good(1, (IkeSpi([8; 8]), address(1), NONCE)));
+        assert!(!good(1, (SPI, address(1), b"another nonce of 16 bytes")));
+        assert!(good(130, peer), "the secret before this one");
+        assert!(!good(260, peer));
+    }
+}

@@ -301,3 +301,139 @@ impl PolicyTable {
         (self.last_number << 3) | direction
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selectors(texts: &[&str]) -> Vec<Selector> {
+        texts
+            .iter()
+            .map(|text| text.parse().expect("a selector"))
+            .collect()
+    }
+
+    fn name(text: &str) -> Name {
+        Name::new(text).expect("a name")
+    }
+
+    const PROTECT: PolicyAction = PolicyAction::Protect {
+        source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        destination: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        reqid: 1,
+    };
+
+    fn installed(step: Option<KernelStep>) -> Option<PolicyAction> {
+        match step?.action {
+            KernelAction::SetPolicy(policy) => Some(policy.action),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_place_goes_to_the_next_user_by_one_update_and_is_deleted_after_the_last() {
+        let mut table = PolicyTable::default();
+        let all = slots(&selectors(&["10.1.0.0/16"]), &selectors(&["10.2.0.0/16"]))
+            .expect("few policies");
+        let place = all.outbound[0];
+        let (child, sa) = (Owner::Child(name("a"), name("b")), Owner::ChildSa(1));
+        assert_eq!(
+            installed(table.set(place, &child, 9, PolicyAction::Block)),
+            Some(PolicyAction::Block)
+        );
+        let index = table.installed(place).expect("set").index;
+        assert_eq!(installed(table.set(place, &sa, 8, PROTECT)), Some(PROTECT));
+        assert_eq!(
+            installed(table.unset(place, &sa)),
+            Some(PolicyAction::Block)
+        );
+        assert_eq!(
+            table.installed(place).expect("still there").index,
+            index,
+            "the same kernel policy"
+        );
+        let last = table.unset(place, &child).expect("a step").action;
+        assert!(
+            matches!(last, KernelAction::DeletePolicy { index: deleted, .. } if deleted == index)
+        );
+        assert!(table.installed(place).is_none());
+        assert!(
+            table.unset(place, &child).is_none(),
+            "taking away twice does nothing"
+        );
+    }
+
+    #[test]
+    fn a_user_behind_the_first_changes_nothing_in_the_kernel() {
+        let mut table = PolicyTable::default();
+        let all = slots(&selectors(&["10.1.0.0/16"]), &selectors(&["10.2.0.0/16"])).expect("few");
+        let place = all.inbound[0];
+        assert!(table.set(place, &Owner::ChildSa(1), 5, PROTECT).is_some());
+        let block = Owner::Child(name("a"), name("b"));
+        assert!(table.set(place, &block, 6, PolicyAction::Block).is_none());
+        assert!(table.unset(place, &block).is_none());
+    }
+
+    #[test]
+    fn among_equals_the_newest_child_sa_takes_over() {
+        let mut table = PolicyTable::default();
+        let all = slots(&selectors(&["10.1.0.0/16"]), &selectors(&["10.2.0.0/16"])).expect("few");
+        let place = all.outbound[0];
+        let PolicyAction::Protect {
+            source,
+            destination,
+            ..
+        } = PROTECT
+        else {
+            unreachable!("it is one")
+        };
+        let newer = PolicyAction::Protect {
+            source,
+            destination,
+            reqid: 2,
+        };
+        table.set(place, &Owner::ChildSa(1), 5, PROTECT);
+        assert_eq!(
+            installed(table.set(place, &Owner::ChildSa(2), 5, newer)),
+            Some(newer)
+        );
+        assert!(table.unset(place, &Owner::ChildSa(1)).is_none());
+    }
+
+    #[test]
+    fn narrow_goes_before_wide_and_explicit_before_both() {
+        let (wide, narrow) = (selectors(&["10.0.0.0/8"]), selectors(&["10.1.2.3"]));
+        let implicit = |ours: &[Selector], kind| priority(None, ours, &wide, kind);
+        assert!(implicit(&narrow, Kind::Block) < implicit(&wide, Kind::Shunt));
+        assert!(implicit(&wide, Kind::Shunt) < implicit(&wide, Kind::Protect));
+        assert!(implicit(&wide, Kind::Protect) < implicit(&wide, Kind::Block));
+        assert!(
+            priority(Some(u16::MAX), &wide, &wide, Kind::Block) < implicit(&narrow, Kind::Shunt)
+        );
+    }
+
+    #[test]
+    fn each_pair_takes_three_places_and_families_do_not_mix() {
+        let ours = selectors(&["10.1.0.0/16", "2001:db8:1::/48"]);
+        let theirs = selectors(&["10.2.0.0/16[tcp/443]", "2001:db8:2::/48"]);
+        let all = slots(&ours, &theirs).expect("few");
+        assert_eq!((all.inbound.len(), all.outbound.len()), (4, 2));
+        let tcp = all.outbound[0].selector;
+        assert_eq!((tcp.source.protocol, tcp.destination.port), (6, 443));
+    }
+
+    #[test]
+    fn more_policies_than_one_child_may_have_are_refused_with_the_number() {
+        let odd = |network: u8| {
+            let text = format!("10.{network}.0.1-10.{network}.255.254");
+            selectors(&[&text])
+        };
+        assert_eq!(
+            slots(&odd(1), &odd(2)).err(),
+            Some(Cause::TooManyPolicies {
+                needed: 2700,
+                allowed: MAX_POLICIES
+            })
+        );
+    }
+}

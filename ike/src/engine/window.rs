@@ -204,3 +204,77 @@ pub(super) fn jittered(duration: Duration, random: &mut dyn Random) -> Duration 
     let part = f64::from(u16::from_be_bytes(byte)) / f64::from(u16::MAX);
     duration.mul_f64(0.9 + 0.2 * part)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Zeros;
+
+    impl Random for Zeros {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            bytes.fill(0x80);
+        }
+    }
+
+    const GIVE_UP: Duration = Duration::from_secs(60);
+
+    fn path() -> Path {
+        let at = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        Path {
+            local: at(500),
+            remote: at(501),
+        }
+    }
+
+    fn asking() -> Window {
+        let mut window = Window::default();
+        window.sent(
+            ExchangeType::INFORMATIONAL,
+            path(),
+            vec![1, 2],
+            Duration::ZERO,
+            &mut Zeros,
+        );
+        window
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_end_when_it_has_taken_too_long() {
+        let mut window = asking();
+        let mut at = Vec::new();
+        loop {
+            let now = window.deadline(GIVE_UP).expect("something is outstanding");
+            match window.due(now, GIVE_UP, &mut Zeros) {
+                Due::Retransmit => at.push(now.as_secs()),
+                Due::GiveUp => break,
+                Due::Nothing => unreachable!("the deadline has come"),
+            }
+        }
+        assert_eq!(at, [1, 3, 7, 15, 31, 47]);
+        assert_eq!(window.outstanding().expect("until it is completed").sent, 7);
+    }
+
+    #[test]
+    fn ids_count_answered_requests() {
+        let mut window = asking();
+        assert_eq!(window.next_outgoing(), Some(0));
+        window.completed();
+        window.completed();
+        assert_eq!(window.next_outgoing(), Some(1));
+    }
+
+    #[test]
+    fn the_same_request_gets_the_same_answer_and_another_one_none() {
+        let mut window = Window::default();
+        assert_eq!(window.incoming(0, b"a"), Incoming::Fresh);
+        window.begin(b"a");
+        assert_eq!(window.incoming(0, b"a"), Incoming::InProgress);
+        assert_eq!(window.incoming(0, b"b"), Incoming::Unexpected);
+        window.answer(b"A");
+        assert_eq!(window.incoming(0, b"a"), Incoming::Answered(b"A"));
+        assert_eq!(window.incoming(0, b"b"), Incoming::Unexpected);
+        assert_eq!(window.incoming(2, b"c"), Incoming::Unexpected);
+        assert_eq!(window.incoming(1, b"c"), Incoming::Fresh);
+    }
+}
