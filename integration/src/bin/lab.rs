@@ -10,12 +10,25 @@ use integration::host::choose::Way;
 use integration::host::paths::Paths;
 use integration::host::prepare;
 use integration::host::run::Luggage;
+use integration::host::stages::{self, Options};
 use integration::job::Job;
 
 /// The lab: real kernels, real peers, one command.
 #[derive(Parser)]
 #[command(name = "cargo lab", bin_name = "cargo lab")]
 enum Command {
+    /// Every check and every test, the end-to-end tests on a real kernel included; ends with a table and a count.
+    Test {
+        /// Take the time: more seeds, more of everything that has a number.
+        #[arg(long)]
+        full: bool,
+        /// One stage (fmt, clippy, doc, unit, e2e, deny), or the tests whose names contain this.
+        #[arg(long)]
+        only: Option<String>,
+        /// The kernel to use, instead of the best one found.
+        #[arg(long, value_enum)]
+        on: Option<Way>,
+    },
     /// Run a script as root in a guest that has ESP, ikd, ikctl, strongSwan and the usual network tools.
     Exec {
         /// The kernel to use, instead of the best one found.
@@ -45,6 +58,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<u8> {
     let paths = Paths::find()?;
     match command {
+        Command::Test { full, only, on } => {
+            Ok(u8::from(!stages::run(&paths, &Options { only, full, on })?))
+        }
         Command::Exec {
             on,
             limit,

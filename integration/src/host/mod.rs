@@ -1,5 +1,7 @@
 //! The host's side: packages, the guest's root file system, the choice of a kernel, and running a job there.
 //!
+//! [`stages`] is the list of what `cargo lab test` checks.
+//!
 //! ```text
 //! packages -> root (mmdebstrap, cached) -> choose (namespaces | KVM | TCG) -> guest::run -> collected files
 //! ```
@@ -12,4 +14,6 @@ pub mod paths;
 pub mod prepare;
 pub mod root;
 pub mod run;
+pub mod stages;
+pub mod tally;
 pub mod vm;

@@ -3,19 +3,27 @@
 //! `unshare` makes the mount, network and process namespaces, `lab-guest contain` arranges the file systems inside.
 //! When its first process ends, the kernel ends every other one and forgets the networks.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
 
 use super::paths::empty;
 use super::root::Root;
+use super::run::attend;
 use crate::job;
 
 /// Runs the job in `staging` until it ends or `limit` is over; what it leaves comes to `out`. Returns its exit status.
-pub fn run(root: &Root, staging: &Path, out: &Path, limit: Duration) -> Result<u8> {
+pub fn run(
+    root: &Root,
+    staging: &Path,
+    out: &Path,
+    limit: Duration,
+    output: &mut (dyn Write + Send),
+) -> Result<u8> {
     empty(out)?;
     let mut unshare = Command::new("unshare");
     if !Uid::effective().is_root() {
@@ -38,21 +46,11 @@ pub fn run(root: &Root, staging: &Path, out: &Path, limit: Duration) -> Result<u
         .arg(staging)
         .arg("--out")
         .arg(out);
-    let mut guest = unshare
-        .stdin(Stdio::null())
-        .spawn()
-        .context("starting unshare")?;
-    let start = Instant::now();
-    while guest.try_wait()?.is_none() {
-        if start.elapsed() > limit {
-            guest.kill()?;
-            guest.wait()?;
-            bail!(
-                "the job was stopped after {} minutes without an end",
-                limit.as_secs() / 60
-            );
-        }
-        std::thread::sleep(Duration::from_millis(20));
+    if !attend(&mut unshare, limit, output)? {
+        bail!(
+            "the job was stopped after {} minutes without an end",
+            limit.as_secs() / 60
+        );
     }
     job::read_status(out).context("the guest's first process died before the job's end")
 }

@@ -1,7 +1,9 @@
 //! One job in the guest, from the files it needs to the files it leaves.
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -28,6 +30,18 @@ impl Lab {
         luggage: &Luggage,
         limit: Duration,
     ) -> Result<(u8, PathBuf)> {
+        self.run_into(name, job, luggage, limit, &mut std::io::stdout())
+    }
+
+    /// Like [`Lab::run`], with the job's standard output going to `output`.
+    pub fn run_into(
+        &self,
+        name: &str,
+        job: &Job,
+        luggage: &Luggage,
+        limit: Duration,
+        output: &mut (dyn Write + Send),
+    ) -> Result<(u8, PathBuf)> {
         // Two labs at once each have their own.
         let scratch = self
             .paths
@@ -36,8 +50,10 @@ impl Lab {
         let staging = scratch.join("job");
         self.pack(&staging, job, luggage)?;
         let status = match self.way {
-            Way::Namespaces => namespaces::run(&self.root, &staging, &out, limit),
-            Way::Kvm | Way::Tcg => vm::run(self.way, &self.root, &staging, &out, &scratch, limit),
+            Way::Namespaces => namespaces::run(&self.root, &staging, &out, limit, output),
+            Way::Kvm | Way::Tcg => vm::run(
+                self.way, &self.root, &staging, &out, &scratch, limit, output,
+            ),
         };
         if status.is_ok() {
             std::fs::remove_dir_all(&scratch)?;
@@ -69,4 +85,54 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
             .with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
     }
     Ok(())
+}
+
+/// Starts `guest`, passes on what it writes as soon as it is there, and waits for its end; kills it, and returns false,
+/// when `limit` is over.
+pub(super) fn attend(
+    guest: &mut Command,
+    limit: Duration,
+    output: &mut (dyn Write + Send),
+) -> Result<bool> {
+    guest
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = guest
+        .spawn()
+        .with_context(|| format!("starting {}", guest.get_program().display()))?;
+    let stdout = child.stdout.take().context("the guest's standard output")?;
+    let stderr = child.stderr.take().context("the guest's standard error")?;
+    std::thread::scope(|scope| {
+        scope.spawn(|| forward(stdout, output));
+        scope.spawn(|| forward(stderr, &mut std::io::stderr()));
+        wait(&mut child, limit)
+    })
+}
+
+/// Waits for the guest's end; kills it, and returns false, when `limit` is over.
+pub(super) fn wait(guest: &mut Child, limit: Duration) -> Result<bool> {
+    let start = Instant::now();
+    while guest.try_wait()?.is_none() {
+        if start.elapsed() > limit {
+            guest.kill()?;
+            guest.wait()?;
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(true)
+}
+
+fn forward(mut from: impl Read, to: &mut (dyn Write + Send)) {
+    let mut buffer = [0; 8192];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if to
+            .write_all(&buffer[..length])
+            .and_then(|()| to.flush())
+            .is_err()
+        {
+            return;
+        }
+    }
 }

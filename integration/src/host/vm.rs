@@ -9,16 +9,17 @@
 //! | `ttyS0` | the kernel's messages, into a file that is shown when the guest dies |
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::choose::Way;
 use super::paths::{Paths, empty};
 use super::root::{Root, sbin_path};
+use super::run::{attend, wait};
 use crate::job;
 
 /// Size of the disk that carries the result back (the file is sparse).
@@ -36,6 +37,7 @@ pub fn run(
     out: &Path,
     scratch: &Path,
     limit: Duration,
+    output: &mut (dyn Write + Send),
 ) -> Result<u8> {
     let job_disk = scratch.join("job.img");
     make_job_disk(staging, &job_disk)?;
@@ -62,18 +64,7 @@ pub fn run(
         qemu.arg("-device")
             .arg(format!("virtserialport,chardev={stream},name=lab.{stream}"));
     }
-    let mut guest = qemu
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("starting qemu-system-x86_64")?;
-    let stdout = guest.stdout.take().context("the guest's standard output")?;
-    let stderr = guest.stderr.take().context("the guest's standard error")?;
-    let ended = std::thread::scope(|scope| {
-        scope.spawn(|| forward(stdout, std::io::stdout()));
-        scope.spawn(|| forward(stderr, std::io::stderr()));
-        wait(&mut guest, limit)
-    })?;
+    let ended = attend(&mut qemu, limit, output)?;
 
     empty(out)?;
     // An archive cut short still gives up the files before the cut.
@@ -235,34 +226,6 @@ fn directory_bytes(directory: &Path) -> Result<u64> {
         };
     }
     Ok(bytes)
-}
-
-/// Waits for the guest's end; kills it, and returns false, when `limit` is over.
-fn wait(guest: &mut Child, limit: Duration) -> Result<bool> {
-    let start = Instant::now();
-    while guest.try_wait()?.is_none() {
-        if start.elapsed() > limit {
-            guest.kill()?;
-            guest.wait()?;
-            return Ok(false);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(true)
-}
-
-/// Passes on every byte as soon as it is there.
-fn forward(mut from: impl Read, mut to: impl Write) {
-    let mut buffer = [0; 8192];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        if to
-            .write_all(&buffer[..length])
-            .and_then(|()| to.flush())
-            .is_err()
-        {
-            return;
-        }
-    }
 }
 
 fn tail(console: &Path) -> String {

@@ -39,19 +39,27 @@ pub struct World {
     pub wire: Sniffer,
 }
 
-/// Runs `tests` and prints the outcome of each in the words of `cargo test`. Returns whether none failed.
+/// Runs `tests` and prints the outcome of each in the words of `cargo test`, which the host counts.
+/// Returns whether none failed.
 pub(super) fn run(tests: impl Iterator<Item = Test>) -> Result<bool> {
     let net = Topology::create()?;
     let wire = Sniffer::start(&net.internet)?;
     let world = World { net, wire };
-    let mut failed = Vec::new();
+    let (mut passed, mut failed) = (0, Vec::new());
     for test in tests {
         let start = Instant::now();
         let outcome = (test.run)(&world);
         let seconds = start.elapsed().as_secs_f64();
         match outcome {
-            Ok(Outcome::Passed) => println!("test e2e::{} ... ok ({seconds:.1} s)", test.name),
-            Ok(Outcome::Skipped(why)) => println!("test e2e::{} ... skipped: {why}", test.name),
+            Ok(Outcome::Passed) => {
+                passed += 1;
+                println!("test e2e::{} ... ok ({seconds:.1} s)", test.name);
+            }
+            // In the count it is one that passed, as in every test program; the host takes it out again.
+            Ok(Outcome::Skipped(why)) => {
+                passed += 1;
+                println!("skipped: e2e::{}: {why}", test.name);
+            }
             Err(error) => {
                 println!(
                     "test e2e::{} ... FAILED ({seconds:.1} s)\n{}",
@@ -65,8 +73,13 @@ pub(super) fn run(tests: impl Iterator<Item = Test>) -> Result<bool> {
         world.net.flush()?;
     }
     if !failed.is_empty() {
-        println!("\ne2e failures: {}", failed.join(", "));
+        println!("\nfailures:\n    {}", failed.join("\n    "));
     }
+    let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {verdict}. {passed} passed; {} failed; 0 ignored",
+        failed.len()
+    );
     Ok(failed.is_empty())
 }
 

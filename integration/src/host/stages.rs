@@ -1,0 +1,394 @@
+//! `cargo lab test`: every check and every test, stage by stage, each with its minutes.
+//!
+//! ```text
+//!  this thread        fmt - clippy - doc - unit ------------------- e2e - deny - table, count
+//!  beside it          guest's root, choice of a kernel ------------/     /
+//!                     cargo-deny, built once under target/tools --------/
+//! ```
+//!
+//! Budgets are what a stage should take on two cores from a clean clone. They are told, never a reason to fail.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread::ScopedJoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::build::{self, cargo};
+use super::choose::Way;
+use super::paths::Paths;
+use super::prepare::{self, Guest};
+use super::run::Luggage;
+use super::tally::{Show, Tally};
+use crate::job::Job;
+
+/// A guest whose tests have not ended by then hangs.
+const GUEST_LIMIT: Duration = Duration::from_secs(45 * 60);
+/// Test programs that need ESP and therefore run in the guest as well: package and test.
+const ALSO_IN_THE_GUEST: &[(&str, &str)] = &[("xfrm-sys", "kernel"), ("xfrm-sys", "esp")];
+
+/// What to run.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// A stage's name, or a part of tests' names.
+    pub only: Option<String>,
+    /// Whether the tests take their time: more seeds, more of everything.
+    pub full: bool,
+    /// The kernel to use, instead of the best one found.
+    pub on: Option<Way>,
+}
+
+/// What a stage found.
+#[derive(Debug, Default)]
+struct Found {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+    /// What the user must know: why something was skipped, or what failed.
+    notes: Vec<String>,
+}
+
+impl Found {
+    fn one(good: bool) -> Self {
+        Self {
+            passed: u64::from(good),
+            failed: u64::from(!good),
+            ..Self::default()
+        }
+    }
+
+    fn skipped(why: String) -> Self {
+        Self {
+            skipped: 1,
+            notes: vec![format!("skipped: {why}")],
+            ..Self::default()
+        }
+    }
+
+    /// A skipped test looks like one that passed to the program that runs it.
+    fn tests(tally: &Tally, ended_well: bool) -> Self {
+        let skipped = tally.skipped.len() as u64;
+        let unseen = u64::from(!ended_well && tally.failed == 0);
+        Self {
+            passed: tally.passed.saturating_sub(skipped),
+            failed: tally.failed + unseen,
+            skipped: skipped + tally.ignored,
+            notes: tally
+                .skipped
+                .iter()
+                .map(|why| format!("skipped: {why}"))
+                .collect(),
+        }
+    }
+}
+
+struct Line {
+    stage: &'static str,
+    minutes: f64,
+    budget: f64,
+    found: Found,
+}
+
+/// Runs the stages. Returns whether nothing failed.
+pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
+    prepare::host_packages()?;
+    let mut report = Report {
+        lines: Vec::new(),
+        only: options.only.clone(),
+    };
+    std::thread::scope(|scope| -> Result<()> {
+        let guest = report
+            .wants("e2e")
+            .then(|| scope.spawn(|| prepare::guest(paths, options.on)));
+        let deny = report
+            .wants("deny")
+            .then(|| scope.spawn(|| cargo_deny(paths)));
+
+        report.stage("fmt", 0.2, || {
+            check(cargo(paths).args(["fmt", "--all", "--check"]))
+        });
+        report.stage("clippy", 3.0, || {
+            check(cargo(paths).args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny",
+                "warnings",
+            ]))
+        });
+        report.stage("doc", 1.0, || {
+            check(
+                cargo(paths)
+                    .args(["doc", "--workspace", "--no-deps"])
+                    .env("RUSTDOCFLAGS", "--deny warnings"),
+            )
+        });
+        report.stage("unit", 6.0, || unit_tests(paths, options));
+        report.stage("e2e", 6.0, || end_to_end_tests(paths, options, guest));
+        report.stage("deny", 2.0, || dependencies(paths, deny));
+        Ok(())
+    })?;
+    Ok(report.close())
+}
+
+struct Report {
+    lines: Vec<Line>,
+    only: Option<String>,
+}
+
+const CHECKS: &[&str] = &["fmt", "clippy", "doc", "deny"];
+const TESTS: &[&str] = &["unit", "e2e"];
+
+impl Report {
+    /// Whether `--only` leaves this stage in: named itself, or one with tests whose names may match.
+    fn wants(&self, stage: &str) -> bool {
+        match &self.only {
+            None => true,
+            Some(only) if CHECKS.contains(&only.as_str()) || TESTS.contains(&only.as_str()) => {
+                only == stage
+            }
+            Some(_) => TESTS.contains(&stage),
+        }
+    }
+
+    fn stage(&mut self, stage: &'static str, budget: f64, work: impl FnOnce() -> Result<Found>) {
+        if !self.wants(stage) {
+            return;
+        }
+        println!("\nlab: {stage}");
+        let start = Instant::now();
+        let found = work().unwrap_or_else(|error| {
+            println!("lab: {stage} failed: {error:#}");
+            Found::one(false)
+        });
+        let minutes = start.elapsed().as_secs_f64() / 60.0;
+        println!("lab: {stage}: {minutes:.1} min of {budget:.1}");
+        self.lines.push(Line {
+            stage,
+            minutes,
+            budget,
+            found,
+        });
+    }
+
+    /// Prints the table and the count. Returns whether nothing failed.
+    fn close(&self) -> bool {
+        println!("\n{:<8} {:>7} {:>7}  result", "stage", "minutes", "budget");
+        for line in &self.lines {
+            let over = if line.minutes > line.budget {
+                ", over its budget"
+            } else {
+                ""
+            };
+            let Found {
+                passed,
+                failed,
+                skipped,
+                ..
+            } = line.found;
+            let counts = match (passed, failed, skipped) {
+                (_, 0, 0) => format!("{passed} passed"),
+                (_, _, 0) => format!("{passed} passed, {failed} failed"),
+                _ => format!("{passed} passed, {failed} failed, {skipped} skipped"),
+            };
+            println!(
+                "{:<8} {:>7.1} {:>7.1}  {counts}{over}",
+                line.stage, line.minutes, line.budget
+            );
+            for note in &line.found.notes {
+                println!("{:<26}{note}", "");
+            }
+        }
+        let sum =
+            |part: fn(&Found) -> u64| self.lines.iter().map(|line| part(&line.found)).sum::<u64>();
+        let (passed, failed, skipped) = (
+            sum(|found| found.passed),
+            sum(|found| found.failed),
+            sum(|found| found.skipped),
+        );
+        println!(
+            "{:<8} {:>7.1}\n",
+            "total",
+            self.lines.iter().map(|line| line.minutes).sum::<f64>()
+        );
+        let skipped = if skipped == 0 {
+            String::new()
+        } else {
+            format!(", {skipped} skipped")
+        };
+        println!("{passed} passed, {failed} failed{skipped}");
+        failed == 0
+    }
+}
+
+/// A check counts as one test.
+fn check(command: &mut Command) -> Result<Found> {
+    Ok(Found::one(
+        command
+            .status()
+            .with_context(|| format!("starting {command:?}"))?
+            .success(),
+    ))
+}
+
+/// The names of tests to run, if `--only` gave a part of them.
+fn filter(options: &Options) -> Option<&str> {
+    options.only.as_deref().filter(|only| !TESTS.contains(only))
+}
+
+fn unit_tests(paths: &Paths, options: &Options) -> Result<Found> {
+    let mut tests = cargo(paths);
+    tests.args(["test", "--workspace", "--no-fail-fast"]);
+    if options.full {
+        tests.env(FULL, "1");
+    }
+    tests.args(filter(options)).args(["--", "--show-output"]);
+    let mut child = tests
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting cargo test")?;
+    let mut tally = Tally::new(Show::Failures, &paths.lab.join("unit.log"))?;
+    let stdout = child.stdout.take().context("the tests' output")?;
+    for line in BufReader::new(stdout).split(b'\n') {
+        tally.write_all(&line?)?;
+        tally.write_all(b"\n")?;
+    }
+    Ok(Found::tests(&tally, child.wait()?.success()))
+}
+
+/// Set for tests that may take their time.
+const FULL: &str = "LAB_FULL";
+
+fn end_to_end_tests(
+    paths: &Paths,
+    options: &Options,
+    guest: Option<ScopedJoinHandle<'_, Result<Guest>>>,
+) -> Result<Found> {
+    let programs = build::programs(paths)?;
+    let mut luggage = Luggage::default();
+    for executable in build::executables(cargo(paths).args(["test", "--workspace", "--no-run"]))? {
+        let package = executable
+            .package
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        if ALSO_IN_THE_GUEST.contains(&(&package, &executable.name)) {
+            luggage.files.push((
+                executable.path.clone(),
+                PathBuf::from(format!("tests/{package}-{}", executable.name)),
+            ));
+        }
+    }
+    let guest = guest
+        .context("no guest was asked for")?
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    let lab = guest.with(paths, programs);
+    let mut command = vec!["lab-guest".to_owned(), "test".to_owned()];
+    command.extend(filter(options).map(|only| format!("--only={only}")));
+    let env = if options.full {
+        vec![(FULL.to_owned(), "1".to_owned())]
+    } else {
+        Vec::new()
+    };
+    let mut tally = Tally::new(Show::All, &paths.lab.join("e2e.log"))?;
+    let (status, _) = lab.run_into(
+        "test",
+        &Job { command, env },
+        &luggage,
+        GUEST_LIMIT,
+        &mut tally,
+    )?;
+    Ok(Found::tests(&tally, status == 0))
+}
+
+/// cargo-deny, built once. A machine that cannot have it says why.
+fn cargo_deny(paths: &Paths) -> Result<PathBuf, String> {
+    let program = paths.tools.join("bin/cargo-deny");
+    if program.exists() {
+        return Ok(program);
+    }
+    // Unoptimised: its work here takes seconds, its optimisation minutes.
+    let mut install = cargo(paths);
+    install
+        .args([
+            "install",
+            "--quiet",
+            "--locked",
+            "--debug",
+            "cargo-deny",
+            "--root",
+        ])
+        .arg(&paths.tools);
+    install
+        .env("CARGO_TARGET_DIR", paths.tools.join("build"))
+        .env("CARGO_PROFILE_DEV_DEBUG", "0");
+    let output = install
+        .output()
+        .map_err(|error| format!("cargo install: {error}"))?;
+    let _ = std::fs::remove_dir_all(paths.tools.join("build"));
+    if output.status.success() {
+        return Ok(program);
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(format!(
+        "cargo-deny could not be built: {}",
+        stderr
+            .lines()
+            .find(|line| line.contains("error"))
+            .unwrap_or("no reason given")
+    ))
+}
+
+fn dependencies(
+    paths: &Paths,
+    deny: Option<ScopedJoinHandle<'_, Result<PathBuf, String>>>,
+) -> Result<Found> {
+    let deny = deny
+        .context("cargo-deny was not asked for")?
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let program = match deny {
+        Ok(program) => program,
+        Err(why) => return Ok(Found::skipped(why)),
+    };
+    let deny = |checks: &[&str]| {
+        let mut command = Command::new(&program);
+        command
+            .current_dir(&paths.workspace)
+            .arg("--workspace")
+            .args(["check", "--hide-inclusion-graph"])
+            .args(checks);
+        command.stdin(Stdio::null());
+        command
+    };
+    let mut found = check(&mut deny(&["bans", "licenses", "sources"]))?;
+    // The advisories live in a database of their own, which may be out of reach.
+    let advisories = deny(&["advisories"])
+        .output()
+        .context("starting cargo-deny")?;
+    let told = String::from_utf8_lossy(&advisories.stderr);
+    if advisories.status.success() {
+        found.passed += 1;
+    } else if told.contains("error[") {
+        println!("{told}");
+        found.failed += 1;
+    } else {
+        let why = told
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("no reason given");
+        found.skipped += 1;
+        found.notes.push(format!(
+            "skipped: advisories: the database of advisories cannot be had here ({})",
+            why.trim()
+        ));
+    }
+    if found.failed > 0 {
+        bail!("a dependency is not as deny.toml wants it (see above)");
+    }
+    Ok(found)
+}

@@ -1,0 +1,126 @@
+//! Counts what test programs report, in the words of `cargo test`, while it passes to the terminal.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// How much of a test program's output the user sees. All of it goes to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Every line.
+    All,
+    /// Summaries, and everything about failures.
+    Failures,
+}
+
+/// A sum over test programs.
+#[derive(Debug)]
+pub struct Tally {
+    /// Tests that hold.
+    pub passed: u64,
+    /// Tests that do not.
+    pub failed: u64,
+    /// Tests that nobody asked for (`#[ignore]`).
+    pub ignored: u64,
+    /// Why tests could not run, in their own words.
+    pub skipped: Vec<String>,
+    show: Show,
+    log: File,
+    line: Vec<u8>,
+    in_failures: bool,
+}
+
+impl Tally {
+    /// A sum that starts at nothing, with a log at `log`.
+    pub fn new(show: Show, log: &Path) -> Result<Self> {
+        let file = File::create(log).with_context(|| format!("making {}", log.display()))?;
+        Ok(Self {
+            passed: 0,
+            failed: 0,
+            ignored: 0,
+            skipped: Vec::new(),
+            show,
+            log: file,
+            line: Vec::new(),
+            in_failures: false,
+        })
+    }
+
+    fn read_line(&mut self, line: &str) -> io::Result<()> {
+        let is_result = line.starts_with("test result:");
+        if let Some(counts) = line.strip_prefix("test result:") {
+            self.in_failures = false;
+            self.passed += number_before(counts, " passed");
+            self.failed += number_before(counts, " failed");
+            self.ignored += number_before(counts, " ignored");
+        } else if line == "failures:" {
+            self.in_failures = true;
+        } else if let Some(why) = line.trim_start().strip_prefix("skipped: ")
+            && !self.skipped.iter().any(|known| known == why)
+        {
+            self.skipped.push(why.to_owned());
+        }
+        let shown = match self.show {
+            Show::All => true,
+            // A summary of no tests says nothing.
+            Show::Failures => {
+                self.in_failures
+                    || line.ends_with("... FAILED")
+                    || (is_result && !line.contains(" 0 passed; 0 failed"))
+            }
+        };
+        if shown {
+            let mut stdout = io::stdout();
+            writeln!(stdout, "{line}")?;
+            stdout.flush()?;
+        }
+        Ok(())
+    }
+}
+
+impl Write for Tally {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.log.write_all(bytes)?;
+        for byte in bytes {
+            if *byte == b'\n' {
+                let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
+                self.read_line(&line)?;
+            } else {
+                self.line.push(*byte);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.log.flush()
+    }
+}
+
+fn number_before(text: &str, word: &str) -> u64 {
+    let Some(end) = text.find(word) else { return 0 };
+    text[..end]
+        .rsplit(|character: char| !character.is_ascii_digit())
+        .next()
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_add_up_and_skips_are_told_once() {
+        let log = std::env::temp_dir().join(format!("lab-tally-{}", std::process::id()));
+        let mut tally = Tally::new(Show::Failures, &log).unwrap();
+        for _ in 0..2 {
+            write!(tally, "test a ... ok\nskipped: no ESP here\ntest result: ok. 12 passed; 1 failed; 3 ignored; 0 measured\n").unwrap();
+        }
+        std::fs::remove_file(log).unwrap();
+        assert_eq!((tally.passed, tally.failed, tally.ignored), (24, 2, 6));
+        assert_eq!(tally.skipped, ["no ESP here"]);
+    }
+}
