@@ -5,6 +5,7 @@
 //!    |- clock            jumps to the next thing that is due; nothing sleeps
 //!    |- Network          delays, drops, doubles and reorders datagrams, by a seed
 //!    '- Node*            an engine, its FakeKernel, the owner of its secrets, what it said
+//!   ScriptedPeer        a peer that says anything, with the right keys
 //! ```
 //!
 //! One seed, one history: run again with the same seed, the world does the same. (As long as the key exchange is X25519,
@@ -17,6 +18,7 @@
 pub mod kernel;
 pub mod network;
 pub mod node;
+pub mod peer;
 pub mod random;
 pub mod setup;
 pub mod world;
@@ -24,5 +26,6 @@ pub mod world;
 pub use kernel::FakeKernel;
 pub use network::{Fate, Network};
 pub use node::Node;
+pub use peer::{ScriptedPeer, Session};
 pub use random::SeededRandom;
 pub use world::World;
