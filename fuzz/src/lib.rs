@@ -17,8 +17,20 @@ pub const ROUNDS: usize = 100_000;
 /// # Panics
 /// If the target has no corpus.
 pub fn mutations(target: &str, check: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
+    some_mutations(target, ROUNDS, check);
+}
+
+/// As [`mutations`], for a target that takes more time for each: only the first `rounds`.
+///
+/// # Panics
+/// If the target has no corpus.
+pub fn some_mutations(
+    target: &str,
+    rounds: usize,
+    check: impl Fn(&[u8]) + std::panic::RefUnwindSafe,
+) {
     let corpus = corpus(target);
-    for round in 0..ROUNDS as u64 {
+    for round in 0..rounds as u64 {
         let input = Mutator { state: round }.mutate(&corpus);
         if let Err(panic) = std::panic::catch_unwind(|| check(&input)) {
             let digits: String = input.iter().map(|octet| format!("{octet:02x}")).collect();

@@ -147,7 +147,7 @@ impl Check<'_> {
                     "take the children out, or kernel: none",
                 );
             }
-            (KernelMode::Xfrm, None) => {
+            (KernelMode::Xfrm, None) if found.childless => {
                 let message = "the connection has no children: it protects nothing".to_owned();
                 let suggestion =
                     "add children: { lan: { local: 10.1.0.0/16, remote: 10.2.0.0/16 } }";

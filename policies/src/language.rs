@@ -45,7 +45,7 @@ use crate::report::{Code, Report, Severity, printable};
 use crate::source::Source;
 use crate::walk::{self, Bad, Draft, Fields, Place, Walk, join};
 use crate::words;
-use crate::yaml::{self, Node};
+use crate::yaml::{self, Node, Value};
 use crate::{Loaded, Secrets, secret};
 
 /// The version of the language that is read.
@@ -65,6 +65,8 @@ pub(crate) struct FoundConnection {
     pub(crate) place: Place,
     /// Where its children were found, in their order.
     pub(crate) children: Vec<Place>,
+    /// Whether the file gives it no child, not even a wrong one.
+    pub(crate) childless: bool,
     secret: Option<Secret>,
 }
 
@@ -148,6 +150,10 @@ pub(crate) fn load(
 }
 
 fn read_file(walk: &mut Walk<'_>, root: &Node, found: &mut Found, check_mode: bool) {
+    if matches!(root.value, Value::Null) {
+        let bad = Bad::new("the file says nothing").suggest(format!("add version: {VERSION}"));
+        return walk.tell(Code::MissingKey, Severity::Error, root, "", bad);
+    }
     let Some(file) = walk.fields(root, None, "", &words::FILE) else {
         return;
     };
@@ -271,11 +277,16 @@ fn read_connection(
         .map_or(Some(Liveness::default()), |node| {
             read_liveness(walk, node, &fields.path("liveness"))
         });
+    let childless = fields
+        .get("children")
+        .is_none_or(|node| matches!(&node.value, Value::Map(children) if children.is_empty()));
     let children = fields
         .get("children")
         .map(|node| read_children(walk, node, &fields.path("children")))
         .unwrap_or_default();
     let (places, children): (Vec<_>, Vec<_>) = children.into_iter().unzip();
+    // A misspelt `children` is no missing one.
+    let childless = childless && !fields.is_misspelt();
     let (local, remote, liveness) = (local?, remote?, liveness?);
     let Some(id) = local.id.or(local.address.map(Identity::from)) else {
         let message =
@@ -303,6 +314,7 @@ fn read_connection(
         connection,
         place: fields.place,
         children: places,
+        childless,
         secret,
     })
 }
@@ -333,6 +345,10 @@ fn read_end(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<End> {
             parse,
         )
     });
+    // Without this, the mistake would be told twice.
+    if fields.is_misspelt() {
+        return None;
+    }
     Some(End {
         address: address?,
         id: id?,

@@ -21,6 +21,7 @@ pub(crate) fn snippet(
     at: Range<usize>,
     visible: Option<&[Range<usize>]>,
 ) -> Snippet {
+    let line = cut(text, line, &at);
     let mut shown = Shown {
         at: at.start..at.end.max(at.start + 1),
         text: String::new(),
@@ -44,6 +45,19 @@ pub(crate) fn snippet(
     }
     shown.gap(text, next..line.end, visible.is_none());
     shown.finish()
+}
+
+/// The part of a line that can come to be shown: lines of megabytes exist, and problems by the hundred.
+fn cut(text: &str, line: Range<usize>, at: &Range<usize>) -> Range<usize> {
+    let boundary = |mut offset: usize| {
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        offset
+    };
+    let start = at.start.saturating_sub(8 * AROUND).max(line.start);
+    let end = at.start.saturating_add(8 * AROUND).min(line.end);
+    boundary(start.min(end))..boundary(end)
 }
 
 struct Shown {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet as Drawing};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet as Drawing};
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -193,19 +193,27 @@ impl Problem {
             Renderer::plain()
         };
         let mut group = match &self.snippet {
-            Some(snippet) => level
-                .primary_title(self.message.as_str())
-                .id(self.code.name())
-                .element(
-                    Drawing::source(snippet.text.as_str())
-                        .line_start(self.line)
-                        .path(file.as_str())
-                        .annotation(
-                            AnnotationKind::Primary
-                                .span(snippet.at.clone())
-                                .label(self.path.as_str()),
-                        ),
-                ),
+            Some(Snippet { text, at }) => {
+                let drawing = Drawing::source(text.as_str())
+                    .line_start(self.line)
+                    .annotation(
+                        AnnotationKind::Primary
+                            .span(at.clone())
+                            .label(self.path.as_str()),
+                    );
+                let title = level
+                    .primary_title(self.message.as_str())
+                    .id(self.code.name());
+                // Behind a mask the drawing's column is not that of the file, which is then said apart.
+                if text[..at.start].chars().count() + 1 == self.column {
+                    title.element(drawing.path(file.as_str()))
+                } else {
+                    let origin = Origin::path(file.as_str())
+                        .line(self.line)
+                        .char_column(self.column);
+                    title.element(origin).element(drawing)
+                }
+            }
             None => {
                 let title = format!("{file}: {}", self.message);
                 annotate_snippets::Group::with_title(

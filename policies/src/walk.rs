@@ -212,6 +212,11 @@ impl<'n> Fields<'n> {
         self.values.get(key).copied()
     }
 
+    /// Whether one of the keys is there under another spelling, of which it has been told.
+    pub(crate) fn is_misspelt(&self) -> bool {
+        !self.meant.is_empty()
+    }
+
     pub(crate) fn path(&self, key: &str) -> String {
         join(&self.place.path, key)
     }
@@ -338,9 +343,9 @@ impl Walk<'_> {
             return None;
         }
         let (mut values, mut meant) = (BTreeMap::new(), Vec::new());
-        for (key, name, value) in
-            self.entries(node, path, &expected, |name| keys.known.contains(&name))
-        {
+        for (key, name, value) in self.entries(node, path, &expected, |name| {
+            !keys.private || keys.known.contains(&name)
+        }) {
             match keys.known.iter().find(|known| **known == name) {
                 Some(known) => {
                     self.visible.push(key.span.clone());
@@ -377,19 +382,20 @@ impl Walk<'_> {
             return None;
         }
         let near = words::nearest(name, keys.known.iter().copied());
-        let bad = match of(keys.elsewhere).or(near) {
-            Some(meant) => {
-                self.visible.push(key.span.clone());
-                Bad::new(format!(
-                    "unknown key `{}` in {}",
-                    printable(name),
-                    keys.what
-                ))
-                .suggest(format!("did you mean {meant}?"))
-            }
-            // A key that resembles nothing may be a secret that lost its place.
-            None => Bad::new(format!("unknown key in {}", keys.what))
-                .suggest(format!("known here: {}", list(keys.known))),
+        let meant = of(keys.elsewhere).or(near);
+        // A key that resembles nothing may be a secret that lost its place.
+        let shown = if keys.private && meant.is_none() {
+            "?"
+        } else {
+            self.name(key, name)
+        };
+        let bad = match shown {
+            "?" => Bad::new(format!("unknown key in {}", keys.what)),
+            name => Bad::new(format!("unknown key `{name}` in {}", keys.what)),
+        };
+        let bad = match meant {
+            Some(meant) => bad.suggest(format!("did you mean {meant}?")),
+            None => bad.suggest(format!("known here: {}", list(keys.known))),
         };
         self.tell(Code::UnknownKey, Severity::Error, key, path, bad);
         near

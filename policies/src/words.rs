@@ -4,6 +4,8 @@
 pub(crate) struct Keys {
     /// What such a mapping is called in a message.
     pub(crate) what: &'static str,
+    /// Whether what stands in it may be a secret, also where it is no key of ours.
+    pub(crate) private: bool,
     /// The keys it has.
     pub(crate) known: &'static [&'static str],
     /// Keys that it will have, each with what to do until then.
@@ -14,6 +16,7 @@ pub(crate) struct Keys {
 
 pub(crate) const FILE: Keys = Keys {
     what: "a policy file",
+    private: false,
     known: &["version", "kernel", "connections", "policies", "limits"],
     not_yet: &[
         (
@@ -39,6 +42,7 @@ pub(crate) const FILE: Keys = Keys {
 
 pub(crate) const CONNECTION: Keys = Keys {
     what: "a connection",
+    private: false,
     known: &["local", "remote", "auth", "ike", "liveness", "children"],
     not_yet: &[
         (
@@ -75,6 +79,8 @@ pub(crate) const CONNECTION: Keys = Keys {
         ("authby", "auth: { psk: ... }"),
         ("psk", "auth: { psk: ... }"),
         ("secret", "auth: { psk: ... }"),
+        ("child", "children"),
+        ("childs", "children"),
         ("dpd", "liveness"),
         ("dpd_delay", "liveness: { interval: ... }"),
         ("dpddelay", "liveness: { interval: ... }"),
@@ -90,6 +96,7 @@ pub(crate) const CONNECTION: Keys = Keys {
 
 pub(crate) const END: Keys = Keys {
     what: "an end of a connection",
+    private: false,
     known: &["address", "id"],
     not_yet: &[
         ("port", "leave it out: ikd speaks from ports 500 and 4500"),
@@ -108,6 +115,7 @@ pub(crate) const END: Keys = Keys {
 
 pub(crate) const AUTH: Keys = Keys {
     what: "auth",
+    private: true,
     known: &["psk"],
     not_yet: &[
         ("certificate", "use psk: { file: ... }"),
@@ -127,6 +135,7 @@ pub(crate) const AUTH: Keys = Keys {
 
 pub(crate) const PSK: Keys = Keys {
     what: "psk",
+    private: true,
     known: &["file"],
     not_yet: &[],
     elsewhere: &[
@@ -138,6 +147,7 @@ pub(crate) const PSK: Keys = Keys {
 
 pub(crate) const LIVENESS: Keys = Keys {
     what: "liveness",
+    private: false,
     known: &["interval", "give_up"],
     not_yet: &[],
     elsewhere: &[
@@ -149,6 +159,7 @@ pub(crate) const LIVENESS: Keys = Keys {
 
 pub(crate) const CHILD: Keys = Keys {
     what: "a child",
+    private: false,
     known: &[
         "local",
         "remote",
@@ -190,6 +201,7 @@ pub(crate) const CHILD: Keys = Keys {
 
 pub(crate) const POLICY: Keys = Keys {
     what: "a policy",
+    private: false,
     known: &["pass", "drop"],
     not_yet: &[],
     elsewhere: &[
@@ -205,6 +217,7 @@ pub(crate) const POLICY: Keys = Keys {
 
 pub(crate) const SHUNT: Keys = Keys {
     what: "pass and drop",
+    private: false,
     known: &["local", "remote", "priority"],
     not_yet: &[],
     elsewhere: &[],
@@ -212,6 +225,7 @@ pub(crate) const SHUNT: Keys = Keys {
 
 pub(crate) const LIMITS: Keys = Keys {
     what: "limits",
+    private: false,
     known: &[
         "half_open",
         "half_open_per_address",

@@ -59,7 +59,6 @@ pub(crate) fn parse(file: usize, source: &Source) -> Result<Node, Draft> {
             max_aliases: 1000,
             max_anchors: 1000,
             max_recorded_anchor_events: MAX_NODES,
-            max_documents: 1,
             max_merge_keys: 1000,
             flow_nesting_limit: MAX_DEPTH,
         },
@@ -78,7 +77,9 @@ fn draft(file: usize, source: &Source, error: &Error) -> Draft {
         .map_or(0..0, |location| range(&location, source));
     let (code, message) = match error.without_snippet() {
         // The parser's own messages name marks of YAML, never content.
-        Error::Message { msg, .. } => (Code::YamlSyntax, format!("not YAML: {msg}")),
+        Error::Message { msg, .. } | Error::ExternalMessage { msg, .. } => {
+            (Code::YamlSyntax, format!("not YAML: {msg}"))
+        }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
@@ -99,10 +100,6 @@ fn draft(file: usize, source: &Source, error: &Error) -> Draft {
         Error::UnsupportedTag { .. } | Error::TaggedEnumMismatch { .. } => (
             Code::YamlSyntax,
             "tags (!name) have no meaning here".to_owned(),
-        ),
-        Error::Eof { .. } => (
-            Code::MissingKey,
-            "the file is empty: it must say at least `version: 1`".to_owned(),
         ),
         _ => (
             Code::YamlSyntax,
