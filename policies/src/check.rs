@@ -1,7 +1,6 @@
 //! What no single value shows: names given twice, traffic with two owners, peers that cannot be told apart.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use ike::config::identity::Identity;
 use ike::config::selector::Selector;
@@ -232,8 +231,7 @@ impl Check<'_> {
 
     /// Connections that a peer's first messages do not tell apart.
     fn ambiguous(&mut self, connections: &[FoundConnection]) {
-        let mut seen: BTreeMap<(Option<IpAddr>, Option<IpAddr>, String, Option<String>), &Place> =
-            BTreeMap::new();
+        let mut seen = BTreeMap::new();
         for FoundConnection {
             connection, place, ..
         } in connections

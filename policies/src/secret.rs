@@ -60,7 +60,7 @@ fn read_file(walk: &mut Walk<'_>, node: &Node, path: &str, check_mode: bool) -> 
         .source
         .path
         .parent()
-        .unwrap_or(Path::new(""))
+        .unwrap_or_else(|| Path::new(""))
         .join(name);
     let shown = printable(&file.display().to_string());
     let mut unreadable = |message: String| {

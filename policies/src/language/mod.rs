@@ -1,0 +1,236 @@
+//! The language: what a policy file may say, and which types it becomes.
+//!
+//! ```yaml
+//! version: 1
+//! kernel: xfrm                    # or none: IKE SAs without children, for floods and load
+//! connections:
+//!   NAME:
+//!     local:    { address: IP | any, id: ID }          # both may be left out where the other is there
+//!     remote:   { address: IP | any, id: ID }          # no address: whoever comes
+//!     auth:     { psk: { file: PATH } }                # or psk: "..." in a file of mode 0600; 0x..., 0s... (base64)
+//!     ike:      PROPOSAL or a list                     # default: today's best
+//!     liveness: { interval: 30s | never, give_up: 60s }
+//!     children:
+//!       NAME:
+//!         local:  SELECTOR or a list                   # 10.1.0.0/16, 10.1.0.5-10.1.0.9[tcp/443]
+//!         remote: SELECTOR or a list
+//!         esp:    PROPOSAL or a list                   # default: today's best
+//!         keep:   up | passive                         # default: passive
+//!         lifetime: 8h
+//!         replay_window: 128                           # packets; 0: off
+//!         priority: 10                                 # 1 goes first; default: by how narrow the selectors are
+//! policies:
+//!   NAME: { pass: { local: SELECTOR, remote: SELECTOR, priority: 10 } }      # or drop
+//! limits: { half_open: 1024, half_open_per_address: 8, half_open_timeout: 30s, cookie_threshold: 32, children_per_ike_sa: 64 }
+//! ```
+
+mod connection;
+mod traffic;
+mod values;
+
+use std::sync::Arc;
+
+use ike::config::{Configuration, Connection, KernelMode, Limits, Name, Shunt};
+use ike::crypto::Secret;
+
+use crate::check;
+use crate::report::{Code, Report, Severity};
+use crate::source::Source;
+use crate::walk::{self, Bad, Draft, Place, Walk, join};
+use crate::words;
+use crate::yaml::{self, Node, Value};
+use crate::{Loaded, Secrets};
+
+/// The version of the language that is read.
+pub const VERSION: u32 = 1;
+
+/// A connection and where it was found.
+pub(crate) struct FoundConnection {
+    pub(crate) connection: Connection,
+    pub(crate) place: Place,
+    /// Where its children were found, in their order.
+    pub(crate) children: Vec<Place>,
+    /// Whether the file gives it no child, not even a wrong one.
+    pub(crate) childless: bool,
+    secret: Option<Secret>,
+}
+
+/// A pass or drop policy and where it was found.
+pub(crate) struct FoundShunt {
+    pub(crate) shunt: Shunt,
+    pub(crate) place: Place,
+}
+
+/// What all files together say.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) connections: Vec<FoundConnection>,
+    pub(crate) shunts: Vec<FoundShunt>,
+    kernel: Option<(KernelMode, Place)>,
+    limits: Option<(Limits, Place)>,
+}
+
+impl Found {
+    pub(crate) fn kernel_mode(&self) -> KernelMode {
+        self.kernel
+            .as_ref()
+            .map_or(KernelMode::Xfrm, |(mode, _)| *mode)
+    }
+}
+
+/// Reads all texts and checks them as a whole. `check_mode`: whether secrets that others can read are refused.
+pub(crate) fn load(
+    sources: Vec<Source>,
+    mut drafts: Vec<Draft>,
+    check_mode: bool,
+) -> Result<Loaded, Report> {
+    let mut found = Found::default();
+    let mut visible = Vec::new();
+    for (file, source) in sources.iter().enumerate() {
+        match yaml::parse(file, source) {
+            Ok(root) => {
+                let mut walk = Walk {
+                    file,
+                    source,
+                    drafts: &mut drafts,
+                    visible: Vec::new(),
+                };
+                read_file(&mut walk, &root, &mut found, check_mode);
+                visible.push(Some(walk.visible));
+            }
+            Err(draft) => {
+                drafts.push(draft);
+                visible.push(None);
+            }
+        }
+    }
+    check::whole(&found, &sources, &mut drafts);
+    let report = walk::report(&sources, visible, drafts);
+    if report.has_errors() {
+        return Err(report);
+    }
+    let mut loaded = Loaded {
+        warnings: report,
+        ..Loaded::default()
+    };
+    let Configuration {
+        connections,
+        shunts,
+        limits,
+        kernel,
+    } = &mut loaded.configuration;
+    *kernel = found.kernel_mode();
+    *limits = found.limits.map(|(limits, _)| limits).unwrap_or_default();
+    shunts.extend(found.shunts.into_iter().map(|found| Arc::new(found.shunt)));
+    let mut secrets = Secrets::new();
+    for FoundConnection {
+        connection, secret, ..
+    } in found.connections
+    {
+        secrets.extend(secret.map(|secret| (connection.name.clone(), secret)));
+        connections.push(Arc::new(connection));
+    }
+    loaded.secrets = secrets;
+    Ok(loaded)
+}
+
+fn read_file(walk: &mut Walk<'_>, root: &Node, found: &mut Found, check_mode: bool) {
+    if matches!(root.value, Value::Null) {
+        let bad = Bad::new("the file says nothing").suggest(format!("add version: {VERSION}"));
+        return walk.tell(Code::MissingKey, Severity::Error, root, "", bad);
+    }
+    let Some(file) = walk.fields(root, None, "", &words::FILE) else {
+        return;
+    };
+    if let Some(node) = walk.required(&file, "version", &format!("version: {VERSION}")) {
+        walk.parsed(
+            node,
+            "version",
+            Code::UnknownVersion,
+            "a number",
+            |text| match text.parse() {
+                Ok(VERSION) => Ok(()),
+                _ => Err(Bad::new(format!(
+                    "not a version that is understood: this is version {VERSION}"
+                ))
+                .suggest(format!("write {VERSION}"))),
+            },
+        );
+    }
+    if let Some(node) = file.get("kernel") {
+        let modes = [("xfrm", KernelMode::Xfrm), ("none", KernelMode::None)];
+        let mode = walk.parsed(node, "kernel", Code::BadWord, "xfrm or none", |text| {
+            values::word(text, &modes, &[])
+        });
+        only_once(walk, node, "kernel", mode, &mut found.kernel);
+    }
+    if let Some(node) = file.get("limits") {
+        let limits = values::read_limits(walk, node);
+        only_once(walk, node, "limits", limits, &mut found.limits);
+    }
+    if let Some(node) = file.get("connections") {
+        for entry in named(walk, node, "connections", "connections") {
+            found
+                .connections
+                .extend(connection::read(walk, entry, check_mode));
+        }
+    }
+    if let Some(node) = file.get("policies") {
+        for entry in named(walk, node, "policies", "policies") {
+            found.shunts.extend(traffic::read_shunt(walk, entry));
+        }
+    }
+}
+
+/// Keeps a value that all files together may give once.
+fn only_once<T>(
+    walk: &mut Walk<'_>,
+    node: &Node,
+    path: &str,
+    value: Option<T>,
+    kept: &mut Option<(T, Place)>,
+) {
+    match (value, &kept) {
+        (Some(_), Some((_, first))) => {
+            let other = if first.file == walk.file {
+                "this"
+            } else {
+                "another"
+            };
+            let bad = Bad::new(format!("`{path}` is already given in {other} file"))
+                .suggest("keep one of the two");
+            walk.tell(Code::DuplicateKey, Severity::Error, node, path, bad);
+        }
+        (Some(value), None) => *kept = Some((value, walk.place(node, path))),
+        (None, _) => {}
+    }
+}
+
+/// An entry of a mapping whose keys are names that the operator chose.
+struct Named<'n> {
+    /// `None` where the key is no name, of which it has been told.
+    name: Option<Name>,
+    key: &'n Node,
+    node: &'n Node,
+    path: String,
+}
+
+/// The entries of `connections`, `children` or `policies`.
+fn named<'n>(walk: &mut Walk<'_>, node: &'n Node, path: &str, what: &str) -> Vec<Named<'n>> {
+    let entries = walk.entries(node, path, &format!("{what} by their names"), |_| true);
+    let entries = entries.into_iter().map(|(key, text, node)| {
+        let path = join(path, walk.name(key, text));
+        let name = Name::new(text);
+        if name.is_none() {
+            let bad = Bad::new("not a name: 1 to 64 letters, digits and . _ - @ :");
+            walk.tell(Code::BadName, Severity::Error, key, &path, bad);
+        }
+        Named {
+            name,
+            key,
+            node,
+            path,
+        }
+    });
+    entries.collect()
+}

@@ -1,0 +1,193 @@
+//! Traffic: the children of connections, and what passes or is dropped beside them.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ike::config::proposal;
+use ike::config::selector::Selector;
+use ike::config::selector::narrow::MAX_SELECTORS;
+use ike::config::{Child, Keep, Shunt, ShuntAction};
+
+use super::values::{DAY, HOUR, read_duration, read_number, read_priority, word};
+use super::{FoundShunt, Named, named};
+use crate::report::{Code, Severity};
+use crate::walk::{Bad, Draft, Fields, Place, Walk};
+use crate::words;
+use crate::yaml::Node;
+
+/// Largest replay window that the kernel takes, in packets.
+const MAX_REPLAY_WINDOW: u32 = 4096;
+const DEFAULT_REPLAY_WINDOW: u32 = 128;
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(8 * HOUR);
+/// Proposals that one message has room for, and a person can follow.
+const MAX_PROPOSALS: usize = 32;
+
+/// What stands under `children`, each with its place.
+pub(super) fn read_children(
+    walk: &mut Walk<'_>,
+    node: &Node,
+    path: &str,
+) -> Vec<(Place, Arc<Child>)> {
+    let entries = named(walk, node, path, "children");
+    entries
+        .into_iter()
+        .filter_map(|entry| read_child(walk, entry))
+        .collect()
+}
+
+fn read_child(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<(Place, Arc<Child>)> {
+    let fields = walk.fields(entry.node, Some(entry.key), &entry.path, &words::CHILD)?;
+    let local = read_selectors(walk, &fields, "local");
+    let remote = read_selectors(walk, &fields, "remote");
+    let proposals = read_proposals(walk, &fields, "esp", proposal::default_esp);
+    let keep = fields.get("keep").map_or(Some(Keep::Passive), |node| {
+        read_keep(walk, node, &fields.path("keep"))
+    });
+    let window = read_number(
+        walk,
+        &fields,
+        "replay_window",
+        DEFAULT_REPLAY_WINDOW,
+        (0, MAX_REPLAY_WINDOW),
+    );
+    let lifetime = read_duration(walk, &fields, "lifetime", DEFAULT_LIFETIME, (60, 30 * DAY));
+    let priority = read_priority(walk, &fields);
+    let child = Child {
+        name: entry.name?,
+        local: local?,
+        remote: remote?,
+        proposals,
+        keep: keep?,
+        replay_window: window?,
+        hard_lifetime: lifetime?,
+        priority: priority?,
+    };
+    Some((fields.place, Arc::new(child)))
+}
+
+fn read_keep(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Keep> {
+    let words = [("up", Keep::Up), ("passive", Keep::Passive)];
+    let elsewhere = [
+        ("start", "up"),
+        ("always", "up"),
+        ("add", "passive"),
+        ("trap", "up"),
+        ("route", "up"),
+        ("down", "passive"),
+    ];
+    let text = walk.scalar(node, path, "up or passive")?;
+    if matches!(text, "on-demand" | "on_demand" | "ondemand") {
+        let bad = Bad::new("`on-demand` is not there yet")
+            .suggest("use up, or passive where the peer starts");
+        walk.tell(Code::NotYet, Severity::Error, node, path, bad);
+        return None;
+    }
+    walk.parsed(node, path, Code::BadWord, "up or passive", |text| {
+        word(text, &words, &elsewhere)
+    })
+}
+
+/// What stands under the name of a policy.
+pub(super) fn read_shunt(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundShunt> {
+    let fields = walk.fields(entry.node, Some(entry.key), &entry.path, &words::POLICY)?;
+    let (action, node) = match (fields.get("pass"), fields.get("drop")) {
+        (Some(node), None) => (ShuntAction::Pass, node),
+        (None, Some(node)) => (ShuntAction::Drop, node),
+        _ if fields.is_misspelt() => return None,
+        (found, _) => {
+            let message = if found.is_some() {
+                "both pass and drop"
+            } else {
+                "neither pass nor drop"
+            };
+            let draft = Draft::of(
+                Code::MissingKey,
+                Severity::Error,
+                &fields.place,
+                format!("{message}: a policy does one of them"),
+            );
+            walk.drafts.push(draft.suggest(
+                "write pass: { local: ..., remote: ... } or drop: { local: ..., remote: ... }",
+            ));
+            return None;
+        }
+    };
+    let path = fields.path(if action == ShuntAction::Pass {
+        "pass"
+    } else {
+        "drop"
+    });
+    let inner = walk.fields(node, None, &path, &words::SHUNT)?;
+    let local = read_selectors(walk, &inner, "local");
+    let remote = read_selectors(walk, &inner, "remote");
+    let priority = read_priority(walk, &inner);
+    let shunt = Shunt {
+        name: entry.name?,
+        action,
+        local: local?,
+        remote: remote?,
+        priority: priority?,
+    };
+    Some(FoundShunt {
+        shunt,
+        place: fields.place,
+    })
+}
+
+fn read_selectors(walk: &mut Walk<'_>, fields: &Fields<'_>, key: &str) -> Option<Vec<Selector>> {
+    let node = walk.required(fields, key, &format!("{key}: 10.1.0.0/16"))?;
+    let read = |walk: &mut Walk<'_>, node: &Node, path: &str| {
+        let parse = |text: &str| {
+            text.parse::<Selector>().map_err(|error| Bad {
+                message: error.to_string(),
+                suggestion: error.suggestion.map(|text| format!("write {text}")),
+                at: Some(error.at),
+            })
+        };
+        let selector = walk.parsed(node, path, Code::BadSelector, "a traffic selector", parse)?;
+        if let Err(limit) = selector.to_kernel() {
+            let bad = Bad::new(format!("`{selector}`: {limit}"));
+            walk.tell(Code::KernelCannotSelect, Severity::Error, node, path, bad);
+            return None;
+        }
+        Some(selector)
+    };
+    walk.one_or_more(
+        node,
+        &fields.path(key),
+        ("a traffic selector or a list of them", MAX_SELECTORS),
+        read,
+    )
+}
+
+/// Proposals, or the default ones. Empty where one of them is wrong.
+pub(super) fn read_proposals<T>(
+    walk: &mut Walk<'_>,
+    fields: &Fields<'_>,
+    key: &str,
+    default: impl FnOnce() -> Vec<T>,
+) -> Vec<T>
+where
+    T: FromStr<Err = proposal::ProposalError>,
+{
+    let Some(node) = fields.get(key) else {
+        return default();
+    };
+    let read = |walk: &mut Walk<'_>, node: &Node, path: &str| {
+        walk.parsed(node, path, Code::BadProposal, "a proposal", |text| {
+            text.parse().map_err(|error: proposal::ProposalError| Bad {
+                message: error.to_string(),
+                suggestion: error.suggestion.clone(),
+                at: Some(error.at),
+            })
+        })
+    };
+    walk.one_or_more(
+        node,
+        &fields.path(key),
+        ("a proposal or a list of them", MAX_PROPOSALS),
+        read,
+    )
+    .unwrap_or_default()
+}
