@@ -230,7 +230,7 @@ mod tests {
             &text,
             0..text.len(),
             10_004..10_006,
-            Some(&[0..text.len()][..]),
+            Some(std::slice::from_ref(&(0..text.len()))),
         );
         assert!(snippet.text.len() < 400 && !snippet.text.chars().any(char::is_control));
         assert!(!snippet.text[snippet.at].is_empty());
