@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use integration::guest;
+use integration::guest::peers::Kind;
 
 #[derive(Parser)]
 #[command(about = "The guest's side of cargo lab")]
@@ -23,6 +24,15 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// The story in three acts.
+    Demo {
+        /// The daemon at headquarters.
+        #[arg(long, value_enum)]
+        hq: Kind,
+        /// The daemon at the branch.
+        #[arg(long, value_enum)]
+        branch: Kind,
+    },
     /// The end-to-end tests.
     Test {
         /// Only those whose names contain this.
@@ -37,6 +47,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Contain { root, lab, out } => {
             guest::init::contain(&root, &lab, &out).map(|()| true)
         }
+        Command::Demo { hq, branch } => guest::demo::run(hq, branch),
         Command::Test { only } => guest::tests::run(&only),
     };
     Ok(if good? {

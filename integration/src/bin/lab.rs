@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use integration::guest::demo::CAPTURE;
+use integration::guest::peers::Kind;
 use integration::host::choose::Way;
 use integration::host::paths::Paths;
 use integration::host::prepare;
@@ -17,6 +19,18 @@ use integration::job::Job;
 #[derive(Parser)]
 #[command(name = "cargo lab", bin_name = "cargo lab")]
 enum Command {
+    /// Two gateways and a host behind each, on a real kernel: the tunnel, an attacker, a wrong key.
+    Demo {
+        /// The daemon at headquarters.
+        #[arg(long, value_enum, default_value_t = Kind::Ikd)]
+        hq: Kind,
+        /// The daemon at the branch.
+        #[arg(long, value_enum, default_value_t = Kind::Ikd)]
+        branch: Kind,
+        /// The kernel to use, instead of the best one found.
+        #[arg(long, value_enum)]
+        on: Option<Way>,
+    },
     /// Every check and every test, the end-to-end tests on a real kernel included; ends with a table and a count.
     Test {
         /// Take the time: more seeds, more of everything that has a number.
@@ -58,6 +72,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<u8> {
     let paths = Paths::find()?;
     match command {
+        Command::Demo { hq, branch, on } => demo(&paths, hq, branch, on),
         Command::Test { full, only, on } => {
             Ok(u8::from(!stages::run(&paths, &Options { only, full, on })?))
         }
@@ -99,4 +114,37 @@ fn run(command: Command) -> Result<u8> {
             Ok(status)
         }
     }
+}
+
+fn demo(paths: &Paths, hq: Kind, branch: Kind, on: Option<Way>) -> Result<u8> {
+    let lab = prepare::lab(paths, on)?;
+    let command = [
+        "lab-guest",
+        "demo",
+        "--hq",
+        &hq.to_string(),
+        "--branch",
+        &branch.to_string(),
+    ];
+    let job = Job {
+        command: command.map(str::to_owned).to_vec(),
+        env: Vec::new(),
+    };
+    let (status, out) = lab.run(
+        "demo",
+        &job,
+        &Luggage::default(),
+        Duration::from_secs(20 * 60),
+    )?;
+    let directory = paths.target.join("demo");
+    std::fs::create_dir_all(&directory)?;
+    let capture = directory.join(CAPTURE);
+    if std::fs::copy(out.join(CAPTURE), &capture).is_ok() {
+        println!(
+            "What passed headquarters' uplink is in {}. Look at it with:\n",
+            capture.display()
+        );
+        println!("    tcpdump -nr {0}\n    wireshark {0}", capture.display());
+    }
+    Ok(status)
 }

@@ -9,8 +9,13 @@
 //! | [`packets`] | IPv4 packets made by hand, for an attacker |
 //! | [`traffic`] | ping, TCP and UDP between hosts |
 //! | [`peers`] | the daemons: strongSwan and ikd |
+//! | [`world`] | all of these together, and a daemon at each gateway |
+//! | [`attacks`] | what an attacker sends, and what the kernel makes of it |
+//! | [`demo`] | the story in three acts |
 //! | [`tests`] | the end-to-end tests |
 
+pub mod attacks;
+pub mod demo;
 pub mod init;
 pub mod netns;
 pub mod packets;
@@ -19,3 +24,4 @@ pub mod sniffer;
 pub mod tests;
 pub mod topology;
 pub mod traffic;
+pub mod world;

@@ -29,6 +29,8 @@ pub const BRANCH: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 pub const BOB: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 10);
 /// Bob's second address, for a second Child SA.
 pub const BOB_2: Ipv4Addr = Ipv4Addr::new(10, 12, 0, 10);
+/// A printer's address, at bob's, for policies that pass.
+pub const PRINTER: Ipv4Addr = Ipv4Addr::new(10, 2, 9, 9);
 /// A third host, which no tunnel leads to.
 pub const CAROL: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 
@@ -109,6 +111,7 @@ impl Topology {
                 lan[0], lan[1]
             ))?;
         }
+        net.bob.ip("address add 10.2.9.9/16 dev uplink")?;
         net.carol.ip_batch("address add 203.0.113.9/24 dev uplink\nlink set uplink up\nroute add default via 203.0.113.254\n")?;
         for router in [&net.hq, &net.internet, &net.branch] {
             router.sysctl("net/ipv4/ip_forward", "1")?;

@@ -13,7 +13,8 @@ use nix::sys::signal::Signal;
 use super::{Daemon, Gateway, Policy};
 use crate::guest::netns::Namespace;
 
-const CONNECTION: &str = "gateway";
+/// What its one connection is called.
+pub const CONNECTION: &str = "gateway";
 
 /// A running ikd.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl<'net> Ikd<'net> {
 
 impl Gateway for Ikd<'_> {
     fn up(&self, child: &str) -> Result<String> {
-        self.ikctl(&["up", &format!("{CONNECTION}/{child}")])
+        self.ikctl(&["up", CONNECTION, child, "--timeout", "60s"])
     }
 
     fn down(&self) -> Result<String> {
@@ -92,6 +93,11 @@ impl Gateway for Ikd<'_> {
 
     fn log(&self) -> String {
         self.daemon.output()
+    }
+
+    fn reasons(&self) -> String {
+        self.ikctl(&["list", "--failed"])
+            .unwrap_or_else(|error| format!("{error:#}"))
     }
 
     fn shut_down(&mut self) -> Result<()> {
@@ -112,7 +118,8 @@ impl Gateway for Ikd<'_> {
 }
 
 /// The same policy in ikd's words.
-pub(super) fn policy_file(policy: &Policy) -> String {
+#[must_use]
+pub fn policy_file(policy: &Policy) -> String {
     let Policy {
         local,
         remote,
@@ -130,15 +137,18 @@ connections:
     local: {{ address: {local}, id: {local_id} }}
     remote: {{ address: {remote}, id: {remote_id} }}
     auth: {{ psk: \"{psk}\" }}
-    proposals: [{ike}]
-    children:
+    ike: [{ike}]
 "
     );
+    if policy.quick_liveness {
+        text.push_str("    liveness: { interval: 2s, give_up: 10s }\n");
+    }
+    text.push_str("    children:\n");
     for child in &policy.children {
         let keep = if child.keep_up { "up" } else { "passive" };
         let _ = writeln!(
             text,
-            "      {}: {{ local: {}, remote: {}, proposals: [{esp}], keep: {keep} }}",
+            "      {}: {{ local: {}, remote: {}, esp: [{esp}], keep: {keep} }}",
             child.name, child.local, child.remote
         );
     }
@@ -149,8 +159,8 @@ connections:
         let action = if shunt.pass { "pass" } else { "drop" };
         let _ = writeln!(
             text,
-            "  {}: {{ action: {action}, local: \"{}{}\", remote: {} }}",
-            shunt.name, shunt.local, shunt.protocol, shunt.remote
+            "  {}: {{ {action}: {{ local: \"{}\", remote: \"{}\" }} }}",
+            shunt.name, shunt.local, shunt.remote
         );
     }
     text

@@ -1,13 +1,15 @@
 //! The daemons at the gateways, behind one face: a test says what should be true, and whose daemon is where.
 
 mod daemon;
-mod ikd;
+pub mod ikd;
 mod strongswan;
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use clap::ValueEnum;
 
 pub use daemon::Daemon;
 pub use ikd::Ikd;
@@ -16,12 +18,21 @@ pub use strongswan::Strongswan;
 use super::netns::Namespace;
 
 /// Which daemon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Ours.
     Ikd,
     /// The peer.
     Strongswan,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ikd => "ikd",
+            Self::Strongswan => "strongswan",
+        })
+    }
 }
 
 impl Kind {
@@ -51,6 +62,8 @@ pub trait Gateway: Send {
     fn list(&self) -> Result<String>;
     /// What the daemon logged so far.
     fn log(&self) -> String;
+    /// What an operator who asks why a connection failed gets to read.
+    fn reasons(&self) -> String;
     /// Ends the daemon as an operator would: peers are told, the kernel is left clean.
     fn shut_down(&mut self) -> Result<()>;
     /// Ends it as a power cut would.
@@ -76,8 +89,31 @@ pub struct Policy {
     pub esp: String,
     /// The Child SAs.
     pub children: Vec<Child>,
-    /// Traffic that goes in clear, or nowhere.
+    /// Traffic that goes in clear, or nowhere. Only ikd reads them.
     pub shunts: Vec<Shunt>,
+    /// Whether a peer that is gone is found out within seconds.
+    pub quick_liveness: bool,
+}
+
+impl Policy {
+    /// The same tunnel as the other gateway sees it. Shunts are each gateway's own.
+    #[must_use]
+    pub fn mirrored(&self) -> Self {
+        let other_side = |child: &Child| Child {
+            local: child.remote.clone(),
+            remote: child.local.clone(),
+            ..child.clone()
+        };
+        Self {
+            local: self.remote,
+            remote: self.local,
+            local_id: self.remote_id.clone(),
+            remote_id: self.local_id.clone(),
+            children: self.children.iter().map(other_side).collect(),
+            shunts: Vec::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// The selectors of a Child SA, as prefixes.
@@ -100,12 +136,10 @@ pub struct Shunt {
     pub name: String,
     /// In clear (true) or dropped (false).
     pub pass: bool,
-    /// Behind this gateway.
+    /// Behind this gateway: `10.1.0.0/16`, `10.1.0.0/16[tcp/22]`.
     pub local: String,
-    /// Elsewhere.
+    /// Elsewhere, likewise.
     pub remote: String,
-    /// `tcp/22` and the like; empty: everything.
-    pub protocol: String,
 }
 
 /// Asks `question` every 100 ms until it says yes. False when `patience` is over.

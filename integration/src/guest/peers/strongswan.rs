@@ -33,7 +33,7 @@ impl<'net> Strongswan<'net> {
             &settings,
             format!(
                 "charon {{
-                    load = random nonce openssl pem pkcs1 x509 pubkey constraints hmac sha2 aes gcm curve25519 kdf kernel-netlink socket-default vici
+                    load = random nonce openssl pem pkcs1 x509 pubkey constraints hmac sha2 aes curve25519 kdf kernel-netlink socket-default vici
                     install_routes = no
                     retransmit_tries = 3
                     retransmit_timeout = 2.0
@@ -113,6 +113,24 @@ impl Gateway for Strongswan<'_> {
         std::fs::read_to_string(self.log_file()).unwrap_or_else(|_| self.daemon.output())
     }
 
+    fn reasons(&self) -> String {
+        const TELLING: &[&str] = &[
+            "error",
+            "fail",
+            "mismatch",
+            "unacceptable",
+            "no matching",
+            "no acceptable",
+            "no CHILD_SA",
+            "giving up",
+        ];
+        let log = self.log();
+        log.lines()
+            .filter(|line| TELLING.iter().any(|word| line.contains(word)))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     fn shut_down(&mut self) -> Result<()> {
         self.daemon.signal(Signal::SIGTERM)?;
         let status = self
@@ -142,6 +160,7 @@ fn swanctl_conf(policy: &Policy) -> String {
         esp,
         ..
     } = policy;
+    let dpd = if policy.quick_liveness { "2s" } else { "0s" };
     let mut text = format!(
         "connections {{
             {CONNECTION} {{
@@ -150,6 +169,7 @@ fn swanctl_conf(policy: &Policy) -> String {
                 remote_addrs = {remote}
                 proposals = {ike}
                 mobike = no
+                dpd_delay = {dpd}
                 local {{
                     auth = psk
                     id = {local_id}

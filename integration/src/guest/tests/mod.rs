@@ -1,31 +1,43 @@
 //! The end-to-end tests: real daemons, the real kernel, packets counted on the wire.
 //!
 //! One topology serves them all; every test starts its own daemons and leaves the kernel as it found it.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | [`tunnels`] | tunnels between every two daemons, one and two children, pass and drop |
+//! | [`refusals`] | what does not fit together: both ends say why, nothing is left in the kernel |
+//! | [`hostile`] | an attacker on the wire |
+//! | [`operation`] | reload, shutdown, a peer that is gone, starts that must fail |
 
 mod harness;
-mod strongswan;
+mod hostile;
+mod operation;
+mod refusals;
+mod tunnels;
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-pub use harness::{Outcome, Test, World};
-
+use crate::guest::peers::Kind;
 use crate::job::LAB;
 
-/// Every test, in the order in which they run.
-fn all() -> Vec<Test> {
-    [strongswan::TESTS].concat()
-}
+/// Who begins and who answers: ikd in each role, alone and with the peer.
+const PAIRS: [(Kind, Kind); 3] = [
+    (Kind::Ikd, Kind::Ikd),
+    (Kind::Ikd, Kind::Strongswan),
+    (Kind::Strongswan, Kind::Ikd),
+];
 
 /// Runs the tests whose names contain `only`, and returns whether none failed.
 pub fn run(only: &str) -> Result<bool> {
-    let good = harness::run(
-        all()
-            .into_iter()
-            .filter(|test| format!("e2e::{}", test.name).contains(only)),
-    )?;
+    let mut tests = tunnels::tests();
+    tests.extend(refusals::tests());
+    tests.extend(hostile::tests());
+    tests.extend(operation::tests());
+    tests.retain(|test| test.name.contains(only));
+    let good = harness::run(&tests)?;
     Ok(programs(only)? && good)
 }
 
