@@ -1,0 +1,86 @@
+//! The command line, and the exit status.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::log;
+
+/// Why the daemon ended, as its exit status. clap ends with 2 for a wrong command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Told to, everything cleaned up.
+    Done = 0,
+    /// Something failed that has no number of its own, or a second signal did not let it clean up.
+    Failed = 1,
+    /// The configuration is wrong, or a secret cannot be read.
+    Configuration = 2,
+    /// A privilege is missing.
+    Privilege = 3,
+    /// UDP port 500 or 4500 is in use.
+    PortInUse = 4,
+    /// The kernel cannot do what the configuration asks for.
+    Kernel = 5,
+    /// Another ikd runs in this place.
+    AlreadyRunning = 6,
+}
+
+const STATUS_HELP: &str = "\
+Signals:
+  HUP        read the configuration again; a bad one changes nothing
+  TERM, INT  say goodbye to the peers, clean the kernel, end; a second one ends at once
+
+Exit status:
+  0  told to end, and cleaned up
+  1  failed for another reason
+  2  the command line or the configuration is wrong, or a secret cannot be read
+  3  a privilege is missing (CAP_NET_ADMIN, CAP_NET_BIND_SERVICE)
+  4  UDP port 500 or 4500 is in use
+  5  the kernel cannot do what the configuration asks for
+  6  another ikd runs in this place";
+
+/// IKEv2 daemon: negotiates with peers and lets the kernel's IPsec protect the traffic.
+#[derive(Debug, Parser)]
+#[command(name = "ikd", version, after_help = STATUS_HELP)]
+pub(crate) struct Arguments {
+    /// Policy file, or directory of them; may be given several times.
+    #[arg(long, value_name = "FILE|DIR", default_value = "/etc/ikd")]
+    pub(crate) config: Vec<PathBuf>,
+
+    /// Where ikctl finds the daemon.
+    #[arg(long, value_name = "SOCKET", default_value = ikapi::DEFAULT_SOCKET)]
+    pub(crate) control: PathBuf,
+
+    /// What belongs to this daemon alone while it runs; each daemon on a machine needs its own.
+    #[arg(long, value_name = "DIR", default_value = "/run/ikd")]
+    pub(crate) state_dir: PathBuf,
+
+    /// How the log looks.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) log_format: log::Format,
+
+    /// From which level on the log is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) log_level: log::Level,
+
+    /// Read the configuration, tell what is wrong with it, and end.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_has_its_defaults() {
+        Arguments::command().debug_assert();
+        let arguments = Arguments::parse_from(["ikd"]);
+        assert_eq!(arguments.config, [PathBuf::from("/etc/ikd")]);
+        assert_eq!(arguments.control, PathBuf::from("/run/ikd/control"));
+        let arguments = Arguments::parse_from(["ikd", "--config", "a", "--config", "b"]);
+        assert_eq!(arguments.config, [PathBuf::from("a"), PathBuf::from("b")]);
+    }
+}

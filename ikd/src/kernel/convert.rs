@@ -1,0 +1,340 @@
+//! The engine's terms in the kernel's.
+
+use ike::config::proposal::EspSuite;
+use ike::engine::io::{
+    Direction, KernelFailure, PolicyAction, PolicyInstall, SaInstall, SelectorPair,
+};
+use ike::wire::numbers::{Encryption, Integrity};
+use xfrm_sys::{
+    Action, AeadAlgorithm, EncryptionAlgorithm, IntegrityAlgorithm, KeyLengthError, KeyMaterial,
+    Keyed, Lifetimes, Limits, Mode, PolicyFlags, PolicySpec, Protocol, SaCrypto, SaDirection,
+    SaFlags, SaSpec, Selector, Template, XfrmError,
+};
+
+/// The kernel's algorithms for an ESP suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithms {
+    /// Both in one.
+    Aead(AeadAlgorithm),
+    /// One each.
+    Separate(EncryptionAlgorithm, IntegrityAlgorithm),
+}
+
+/// The one table from IKE's numbers to the kernel's names; `None` for what ESP is not negotiated with here.
+pub(super) fn algorithms(encryption: Encryption, integrity: Integrity) -> Option<Algorithms> {
+    let aead = match encryption {
+        Encryption::AES_GCM_16 => Some(AeadAlgorithm::AesGcm16),
+        Encryption::CHACHA20_POLY1305 => Some(AeadAlgorithm::ChaCha20Poly1305),
+        _ => None,
+    };
+    let cipher = match encryption {
+        Encryption::AES_CBC => Some(EncryptionAlgorithm::AesCbc),
+        _ => None,
+    };
+    let hash = match integrity {
+        Integrity::HMAC_SHA2_256_128 => Some(IntegrityAlgorithm::HmacSha256_128),
+        Integrity::HMAC_SHA2_384_192 => Some(IntegrityAlgorithm::HmacSha384_192),
+        Integrity::HMAC_SHA2_512_256 => Some(IntegrityAlgorithm::HmacSha512_256),
+        _ => None,
+    };
+    match (aead, cipher, hash) {
+        (Some(aead), _, None) => Some(Algorithms::Aead(aead)),
+        (None, Some(cipher), Some(hash)) => Some(Algorithms::Separate(cipher, hash)),
+        _ => None,
+    }
+}
+
+/// Why the engine's SA cannot be said in the kernel's terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unsayable {
+    Suite(String),
+    Key(KeyLengthError),
+}
+
+impl std::fmt::Display for Unsayable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Suite(suite) => write!(f, "the kernel has no algorithms for {suite}"),
+            Self::Key(error) => error.fmt(f),
+        }
+    }
+}
+
+/// An SA as the kernel wants it. Replay window and direction follow the kernel's abilities within xfrm-sys; inner packets
+/// of both families may use it.
+pub(super) fn sa_spec(install: &SaInstall) -> Result<SaSpec, Unsayable> {
+    let hard = Limits {
+        seconds: Some(install.hard_lifetime.as_secs().max(1)),
+        ..Limits::default()
+    };
+    Ok(SaSpec {
+        spi: install.spi,
+        source: install.source,
+        destination: install.destination,
+        mode: Mode::Tunnel,
+        direction: if install.inbound {
+            SaDirection::In
+        } else {
+            SaDirection::Out
+        },
+        crypto: crypto(install)?,
+        reqid: install.reqid,
+        esn: install.suite.esn,
+        replay_window: if install.inbound {
+            install.replay_window
+        } else {
+            0
+        },
+        selector: None,
+        lifetimes: Lifetimes {
+            soft: Limits::default(),
+            hard,
+        },
+        encapsulation: None,
+        if_id: None,
+        mark: None,
+        flags: SaFlags {
+            any_inner_family: true,
+            ..SaFlags::default()
+        },
+        sequence: None,
+    })
+}
+
+fn crypto(install: &SaInstall) -> Result<SaCrypto, Unsayable> {
+    let suite: &EspSuite = &install.suite;
+    let key = |secret: &ike::crypto::Secret| KeyMaterial::from(secret.as_bytes());
+    match algorithms(suite.encryption, suite.integrity)
+        .ok_or_else(|| Unsayable::Suite(suite.to_string()))?
+    {
+        Algorithms::Aead(aead) => Ok(SaCrypto::Aead(
+            Keyed::new(aead, key(&install.encryption_key)).map_err(Unsayable::Key)?,
+        )),
+        Algorithms::Separate(cipher, hash) => Ok(SaCrypto::Separate {
+            encryption: Keyed::new(cipher, key(&install.encryption_key)).map_err(Unsayable::Key)?,
+            integrity: Keyed::new(hash, key(&install.integrity_key)).map_err(Unsayable::Key)?,
+        }),
+    }
+}
+
+/// A policy as the kernel wants it.
+pub(super) fn policy_spec(install: &PolicyInstall) -> PolicySpec {
+    let (action, templates) = match install.action {
+        PolicyAction::Pass => (Action::Allow, Vec::new()),
+        PolicyAction::Block => (Action::Block, Vec::new()),
+        PolicyAction::Protect {
+            source,
+            destination,
+            reqid,
+        } => {
+            let template = Template {
+                source,
+                destination,
+                protocol: Protocol::Esp,
+                mode: Mode::Tunnel,
+                reqid,
+                spi: None,
+                optional: false,
+            };
+            (Action::Allow, vec![template])
+        }
+    };
+    PolicySpec {
+        selector: selector(&install.selector),
+        direction: direction(install.direction),
+        number: install.index >> 3,
+        priority: install.priority,
+        action,
+        templates,
+        if_id: None,
+        mark: None,
+        flags: PolicyFlags::default(),
+    }
+}
+
+fn selector(pair: &SelectorPair) -> Selector {
+    let (source, destination) = (&pair.source, &pair.destination);
+    Selector {
+        protocol: source.protocol,
+        source_port: (source.port, source.port_mask),
+        destination_port: (destination.port, destination.port_mask),
+        ..Selector::new(
+            (source.network, source.prefix),
+            (destination.network, destination.prefix),
+        )
+    }
+}
+
+const fn direction(direction: Direction) -> xfrm_sys::Direction {
+    match direction {
+        Direction::In => xfrm_sys::Direction::In,
+        Direction::Out => xfrm_sys::Direction::Out,
+        Direction::Forward => xfrm_sys::Direction::Forward,
+    }
+}
+
+/// What failed, in the words that the engine hands on to people.
+pub(super) fn failure(error: &XfrmError) -> KernelFailure {
+    match error {
+        XfrmError::Kernel(refusal) => KernelFailure {
+            operation: full_name(refusal.operation),
+            errno: refusal.name(),
+            words: refusal
+                .words
+                .clone()
+                .or_else(|| refusal.hint().map(str::to_owned)),
+        },
+        other => KernelFailure {
+            operation: "XFRM",
+            errno: other.code(),
+            words: Some(other.to_string()),
+        },
+    }
+}
+
+/// The operation as the kernel's headers name it.
+fn full_name(operation: &str) -> &'static str {
+    match operation {
+        "NEWSA" => "XFRM_MSG_NEWSA",
+        "UPDSA" => "XFRM_MSG_UPDSA",
+        "DELSA" => "XFRM_MSG_DELSA",
+        "GETSA" => "XFRM_MSG_GETSA",
+        "NEWPOLICY" => "XFRM_MSG_NEWPOLICY",
+        "UPDPOLICY" => "XFRM_MSG_UPDPOLICY",
+        "DELPOLICY" => "XFRM_MSG_DELPOLICY",
+        "GETPOLICY" => "XFRM_MSG_GETPOLICY",
+        _ => "XFRM",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ike::config::selector::KernelSelector;
+    use ike::crypto::Secret;
+    use xfrm_sys::PolicyIndex;
+
+    use super::*;
+
+    fn install(suite: EspSuite, encryption: usize, integrity: usize, inbound: bool) -> SaInstall {
+        SaInstall {
+            inbound,
+            spi: 0xd000_0001,
+            source: "198.51.100.7".parse().expect("an address"),
+            destination: "192.0.2.1".parse().expect("an address"),
+            suite,
+            encryption_key: Secret::from(vec![1; encryption]),
+            integrity_key: Secret::from(vec![2; integrity]),
+            reqid: 0x0100_0001,
+            replay_window: 128,
+            hard_lifetime: Duration::from_secs(3600),
+        }
+    }
+
+    fn gcm() -> EspSuite {
+        EspSuite {
+            encryption: Encryption::AES_GCM_16,
+            key_bits: Some(256),
+            integrity: Integrity::NONE,
+            key_exchange: None,
+            esn: true,
+        }
+    }
+
+    fn cbc() -> EspSuite {
+        let integrity = Integrity::HMAC_SHA2_256_128;
+        EspSuite {
+            encryption: Encryption::AES_CBC,
+            key_bits: Some(128),
+            integrity,
+            key_exchange: None,
+            esn: false,
+        }
+    }
+
+    #[test]
+    fn every_suite_that_is_negotiated_has_its_algorithms() {
+        let spec = sa_spec(&install(gcm(), 36, 0, true)).expect("sayable");
+        assert!(
+            matches!(&spec.crypto, SaCrypto::Aead(keyed) if keyed.algorithm() == AeadAlgorithm::AesGcm16)
+        );
+        assert_eq!(
+            (spec.esn, spec.replay_window, spec.direction),
+            (true, 128, SaDirection::In)
+        );
+        let spec = sa_spec(&install(cbc(), 16, 32, false)).expect("sayable");
+        assert!(
+            matches!(&spec.crypto, SaCrypto::Separate { encryption, integrity }
+            if encryption.algorithm() == EncryptionAlgorithm::AesCbc
+                && integrity.algorithm() == IntegrityAlgorithm::HmacSha256_128)
+        );
+        assert_eq!(
+            (spec.esn, spec.replay_window, spec.direction),
+            (false, 0, SaDirection::Out)
+        );
+        assert_eq!(spec.lifetimes.hard.seconds, Some(3600));
+        assert!(spec.flags.any_inner_family && spec.selector.is_none());
+    }
+
+    #[test]
+    fn a_suite_without_integrity_or_with_two_is_refused() {
+        assert_eq!(algorithms(Encryption::AES_CBC, Integrity::NONE), None);
+        assert_eq!(
+            algorithms(Encryption::AES_GCM_16, Integrity::HMAC_SHA2_256_128),
+            None
+        );
+        assert_eq!(
+            algorithms(Encryption::AES_CTR, Integrity::HMAC_SHA2_256_128),
+            None
+        );
+    }
+
+    #[test]
+    fn a_key_that_does_not_fit_is_refused_and_not_shown() {
+        let refused = sa_spec(&install(gcm(), 35, 0, true)).expect_err("no salt");
+        assert!(refused.to_string().contains("not of 35"), "{refused}");
+    }
+
+    #[test]
+    fn a_policy_keeps_index_ports_and_template() {
+        let side = |network: &str, port| KernelSelector {
+            network: network.parse().expect("an address"),
+            prefix: 16,
+            protocol: 6,
+            port,
+            port_mask: if port == 0 { 0 } else { 0xffff },
+        };
+        let [ours, theirs] =
+            ["192.0.2.1", "198.51.100.7"].map(|text| text.parse().expect("an address"));
+        let install = PolicyInstall {
+            index: 0x080_0005 << 3 | 1,
+            direction: Direction::Out,
+            selector: SelectorPair {
+                source: side("10.1.0.0", 443),
+                destination: side("10.2.0.0", 0),
+            },
+            priority: 7,
+            action: PolicyAction::Protect {
+                source: ours,
+                destination: theirs,
+                reqid: 0x0100_0001,
+            },
+        };
+        let spec = policy_spec(&install);
+        assert_eq!(
+            spec.index(),
+            PolicyIndex::new(0x080_0005, xfrm_sys::Direction::Out)
+        );
+        assert_eq!(spec.index().map(PolicyIndex::get), Some(install.index));
+        assert_eq!(spec.selector.source_port, (443, 0xffff));
+        assert_eq!(spec.selector.destination_port, (0, 0));
+        assert_eq!((spec.selector.protocol, spec.templates.len()), (6, 1));
+        assert_eq!(spec.templates[0].reqid, 0x0100_0001);
+        let block = policy_spec(&PolicyInstall {
+            action: PolicyAction::Block,
+            ..install
+        });
+        assert_eq!((block.action, block.templates.len()), (Action::Block, 0));
+    }
+}

@@ -1,0 +1,299 @@
+//! The shell: one loop that owns the engine, feeds it whatever happens, and carries what it says to where it belongs.
+//!
+//! ```text
+//!   UDP sockets ----datagrams---.                        .--Transmit--> UDP sockets
+//!   timerfd --------tick---------\                      /---Kernel----> kernel's owner
+//!   kernel's owner --done, event--> Engine::handle/poll ----Ask-------> owner of the secrets
+//!   owner of secrets --answers---/                      \---Event-----> log
+//!   control socket, signals -----'                       '--Reply-----> control socket
+//! ```
+//!
+//! Everything runs on one thread; nothing here waits for anything but the next thing to happen.
+
+mod reload;
+mod route;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use ike::config::Configuration;
+use ike::engine::Engine;
+use ike::engine::event::Level;
+use ike::engine::io::{Command, CommandId, Input, RecordId, Reply};
+use tokio::signal::unix::Signal;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::arguments::Exit;
+use crate::clock::{self, Timer};
+use crate::control::{Ask, Facts, View};
+use crate::kernel::{self, Work};
+use crate::log::EventLog;
+use crate::log::record::Record;
+use crate::sockets::{Batch, Counters, Sockets};
+use crate::{control, credentials};
+
+/// How long the peers and the kernel may take to be said goodbye to.
+const GOODBYE: Duration = Duration::from_secs(8);
+/// How long the kernel may take to be cleaned of what is left after that.
+const CLEANING: Duration = Duration::from_secs(2);
+/// How often counted log lines are looked at.
+const LOG_TURN: Duration = Duration::from_secs(5);
+
+/// The engine and everything around it.
+pub(crate) struct Shell {
+    engine: Engine,
+    sockets: Sockets,
+    batch: Batch,
+    timer: Timer,
+    /// When the engine wants to be woken, by the boot clock.
+    deadline: Option<Duration>,
+    kernel: kernel::Handle,
+    credentials: credentials::Handle,
+    log: EventLog,
+    facts: Facts,
+    /// Who waits for which command.
+    waiters: HashMap<CommandId, Waiter>,
+    last_command: u64,
+    /// Who waits for the next answers to a reload, in their order; `None` for a signal.
+    reloads: VecDeque<Option<reload::Waiter>>,
+    persisted: Vec<RecordId>,
+    goodbye: Goodbye,
+}
+
+/// Who waits for a command's reply.
+enum Waiter {
+    Reply(oneshot::Sender<Reply>),
+    Look(oneshot::Sender<View>),
+    Goodbye,
+}
+
+/// How far the end is.
+#[derive(Default)]
+struct Goodbye {
+    /// When it is over, done or not; `None`: nobody wants to end.
+    until: Option<Instant>,
+    done: bool,
+    at_once: bool,
+    waiters: Vec<oneshot::Sender<()>>,
+}
+
+/// What the shell is made of.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) sockets: Sockets,
+    pub(crate) timer: Timer,
+    pub(crate) kernel: kernel::Handle,
+    pub(crate) credentials: credentials::Handle,
+    pub(crate) facts: Facts,
+}
+
+/// What comes from outside, but for datagrams and time.
+pub(crate) struct Inputs {
+    pub(crate) kernel: mpsc::UnboundedReceiver<kernel::Report>,
+    pub(crate) credentials: mpsc::UnboundedReceiver<credentials::Report>,
+    pub(crate) control: mpsc::Receiver<Ask>,
+    pub(crate) hangup: Signal,
+    pub(crate) terminate: Signal,
+    pub(crate) interrupt: Signal,
+}
+
+impl Shell {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            engine,
+            sockets,
+            timer,
+            kernel,
+            credentials,
+            facts,
+        } = parts;
+        Self {
+            engine,
+            sockets,
+            batch: Batch::new(),
+            timer,
+            deadline: None,
+            kernel,
+            credentials,
+            log: EventLog::default(),
+            facts,
+            waiters: HashMap::new(),
+            last_command: 0,
+            reloads: VecDeque::new(),
+            persisted: Vec::new(),
+            goodbye: Goodbye::default(),
+        }
+    }
+
+    /// Makes the configuration true, and works until told to end.
+    pub(crate) async fn run(mut self, mut inputs: Inputs, server: control::Server) -> Exit {
+        self.configure(Configuration::clone(&self.facts.configuration));
+        self.kernel.send(Work::Sweep);
+        let worked = self.work(&mut inputs).await;
+        if let Err(error) = &worked {
+            Record::new("failed", format!("the daemon cannot go on: {error}")).write(Level::Error);
+        }
+        let cleaned = self.clean(&mut inputs).await;
+        for waiter in self.goodbye.waiters.drain(..) {
+            let _ = waiter.send(());
+        }
+        server.stop().await;
+        if worked.is_ok() && cleaned {
+            Exit::Done
+        } else {
+            Exit::Failed
+        }
+    }
+
+    async fn work(&mut self, inputs: &mut Inputs) -> io::Result<()> {
+        let mut log_turn = tokio::time::interval(LOG_TURN);
+        while !self.goodbye.is_over() {
+            self.timer.set(self.deadline)?;
+            let goodbye_ends = self.goodbye.until.unwrap_or_else(Instant::now);
+            tokio::select! {
+                index = self.sockets.readable() => self.datagrams(index),
+                fired = self.timer.fired() => {
+                    fired?;
+                    self.deadline = None;
+                    self.feed(Input::Tick);
+                }
+                Some(report) = inputs.kernel.recv() => self.kernel_report(report),
+                Some(report) = inputs.credentials.recv() => self.credentials_report(report),
+                Some(ask) = inputs.control.recv() => self.ask(ask),
+                _ = inputs.hangup.recv() => self.reload(None),
+                _ = inputs.terminate.recv() => self.say_goodbye("SIGTERM"),
+                _ = inputs.interrupt.recv() => self.say_goodbye("SIGINT"),
+                () = tokio::time::sleep_until(goodbye_ends), if self.goodbye.until.is_some() => break,
+                _ = log_turn.tick() => self.tell_counted(),
+            }
+        }
+        Ok(())
+    }
+
+    fn datagrams(&mut self, index: usize) {
+        let mut batch = std::mem::replace(&mut self.batch, Batch::empty());
+        self.sockets.receive(index, &mut batch);
+        for (path, bytes) in batch.messages() {
+            self.feed(Input::Datagram { path, bytes });
+        }
+        self.batch = batch;
+    }
+
+    fn tell_counted(&mut self) {
+        self.log.turn(clock::now().boot);
+        let Counters {
+            not_ike,
+            would_block,
+            send_failed,
+        } = self.sockets.take_counters();
+        let lost = would_block + send_failed;
+        if not_ike + lost > 0 {
+            let message = format!(
+                "UDP: {not_ike} datagrams on port 4500 were not IKE, {would_block} were not sent for a full buffer, \
+                 {send_failed} for another reason"
+            );
+            let record = Record {
+                count: Some(not_ike + lost),
+                ..Record::new("udp", message)
+            };
+            record.write(if lost > 0 {
+                Level::Warning
+            } else {
+                Level::Debug
+            });
+        }
+    }
+
+    /// One input, and all that follows from it.
+    fn feed(&mut self, input: Input<'_>) {
+        self.engine.handle(clock::now(), input);
+        self.drain();
+        while let Some(record) = self.persisted.pop() {
+            self.engine.handle(clock::now(), Input::Persisted(record));
+            self.drain();
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.engine.poll() {
+            self.route(output);
+        }
+    }
+
+    fn command(&mut self, command: Command, waiter: Waiter) {
+        self.last_command += 1;
+        let id = CommandId(self.last_command);
+        self.waiters.insert(id, waiter);
+        self.feed(Input::Command(id, command));
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Command(command, reply) => self.command(command, Waiter::Reply(reply)),
+            Ask::Look(reply) => self.command(Command::List, Waiter::Look(reply)),
+            Ask::Reload(reply) => self.reload(Some(reply)),
+            Ask::Shutdown(reply) => {
+                self.goodbye.waiters.push(reply);
+                if self.goodbye.until.is_none() {
+                    self.say_goodbye("a client of the control socket");
+                }
+            }
+        }
+    }
+
+    fn say_goodbye(&mut self, who: &str) {
+        if self.goodbye.until.is_some() {
+            Record::new(
+                "stopping",
+                format!("told to end again, by {who}: ending at once"),
+            )
+            .write(Level::Warning);
+            self.goodbye.at_once = true;
+            return;
+        }
+        Record::new(
+            "stopping",
+            format!("told to end by {who}: saying goodbye to the peers"),
+        )
+        .write(Level::Info);
+        self.goodbye.until = Some(Instant::now() + GOODBYE);
+        self.command(Command::Shutdown, Waiter::Goodbye);
+    }
+
+    /// Whatever the engine did not come to remove from the kernel. Says whether all is as it should be.
+    async fn clean(&mut self, inputs: &mut Inputs) -> bool {
+        if self.goodbye.at_once {
+            return false;
+        }
+        if !self.goodbye.done {
+            let message = format!(
+                "not every peer was said goodbye to within {} s",
+                GOODBYE.as_secs()
+            );
+            Record::new("stopping", message).write(Level::Warning);
+        }
+        let kernel = self.kernel.clone();
+        let again = async {
+            tokio::select! { _ = inputs.terminate.recv() => (), _ = inputs.interrupt.recv() => () }
+        };
+        let removed = tokio::select! {
+            removed = tokio::time::timeout(CLEANING, kernel.clean()) => removed,
+            () = again => return false,
+        };
+        let text = match removed {
+            Ok(removed) if removed.is_empty() => return self.goodbye.done,
+            Ok(removed) => format!("{} SAs and {} policies removed from the kernel", removed.sas, removed.policies),
+            Err(_) => "the kernel did not answer: what is left there ends with its lifetime, policies stay".to_owned(),
+        };
+        Record::new("stopping", text).write(Level::Warning);
+        removed.is_ok() && self.goodbye.done
+    }
+}
+
+impl Goodbye {
+    fn is_over(&self) -> bool {
+        self.done || self.at_once
+    }
+}

@@ -1,0 +1,96 @@
+//! Where each output of the engine goes, and what others report.
+
+use ike::config::Configuration;
+use ike::engine::event::Level;
+use ike::engine::io::{CommandId, Input, Output, Reply};
+use nix::errno::Errno;
+
+use super::{Shell, Waiter};
+use crate::clock;
+use crate::control::View;
+use crate::log::record::Record;
+use crate::{credentials, kernel};
+
+impl Shell {
+    pub(super) fn route(&mut self, output: Output) {
+        match output {
+            Output::Transmit(transmit) => {
+                if let Err(error) = self.sockets.send(&transmit)
+                    && error != Errno::EAGAIN
+                {
+                    self.log.send_failed(&transmit.path, error);
+                }
+            }
+            Output::Kernel(id, request) => self.kernel.send(kernel::Work::Request(id, request)),
+            Output::Ask(id, question) => {
+                self.credentials.send(credentials::Work::Ask(id, question))
+            }
+            // Nothing outlives the process yet: a record is as stored as it will ever be.
+            Output::Persist(id, _) => self.persisted.push(id),
+            Output::Deadline(deadline) => self.deadline = deadline,
+            Output::Event(event) => self.log.write(&event),
+            Output::Reply(id, reply) => self.reply(id, reply),
+        }
+    }
+
+    fn reply(&mut self, id: CommandId, reply: Reply) {
+        // A client that has left wants no answer.
+        match (self.waiters.remove(&id), reply) {
+            (Some(Waiter::Reply(waiter)), reply) => {
+                let _ = waiter.send(reply);
+            }
+            (Some(Waiter::Look(waiter)), Reply::Snapshot(snapshot)) => {
+                let now = clock::now();
+                let facts = self.facts.clone();
+                let _ = waiter.send(View {
+                    snapshot: *snapshot,
+                    facts,
+                    now: now.wall.as_secs(),
+                    boot: now.boot,
+                });
+            }
+            (Some(Waiter::Goodbye), _) => self.goodbye.done = true,
+            (Some(Waiter::Look(_)) | None, _) => {}
+        }
+    }
+
+    pub(super) fn configure(&mut self, configuration: Configuration) {
+        self.feed(Input::Configured(Box::new(configuration)));
+    }
+
+    pub(super) fn credentials_report(&mut self, report: credentials::Report) {
+        match report {
+            credentials::Report::Answer(id, answer) => self.feed(Input::Answer(id, answer)),
+            credentials::Report::Reloaded(outcome) => self.reloaded(outcome),
+        }
+    }
+
+    pub(super) fn kernel_report(&mut self, report: kernel::Report) {
+        match report {
+            kernel::Report::Done(id, outcome) => self.feed(Input::KernelDone(id, outcome)),
+            kernel::Report::Event(event) => self.feed(Input::KernelEvent(event)),
+            kernel::Report::Swept(removed) => {
+                let kernel::Removed { sas, policies } = removed;
+                let message = format!(
+                    "removed what an earlier ikd had left in the kernel: {sas} SAs, {policies} policies"
+                );
+                Record::new("kernel-swept", message).write(Level::Warning);
+            }
+            kernel::Report::Repaired {
+                missing_sas,
+                policies,
+                removed,
+            } => {
+                let message = format!(
+                    "events of the kernel were lost; compared with it: {missing_sas} SAs were missing, {policies} policies \
+                     installed again, {} SAs and {} policies removed that nobody uses",
+                    removed.sas, removed.policies
+                );
+                Record::new("kernel-repaired", message).write(Level::Warning);
+            }
+            kernel::Report::Trouble(message) => {
+                Record::new("kernel-trouble", message).write(Level::Warning)
+            }
+        }
+    }
+}
