@@ -1,0 +1,227 @@
+//! Starting the real binary, in network namespaces of the test's own.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use ikapi::Call;
+use ikapi::client::{Client, ClientError};
+use serde_json::{Value, json};
+
+/// Longer than anything takes that works.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Set in the process that runs inside of the namespaces.
+const INSIDE: &str = "IKD_TEST_INSIDE";
+
+/// Runs a test in fresh network, mount and process namespaces: this test program is started again within them for this
+/// one test. Everything in them ends with it. Without the privilege it says so and passes.
+pub(crate) fn isolated(name: &str, test: impl FnOnce(&Path)) {
+    if std::env::var_os(INSIDE).is_some() {
+        let directory = PathBuf::from("/run/test");
+        fs::create_dir_all(&directory).expect("a directory on our own /run");
+        return test(&directory);
+    }
+    let namespaces = [
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ];
+    let mut user = vec!["--user", "--map-root-user"];
+    if nix::unistd::geteuid().is_root() {
+        user.clear();
+    }
+    let enter = |command: &str| {
+        let mut unshare = Command::new("unshare");
+        unshare
+            .args(&user)
+            .args(namespaces)
+            .args(["sh", "-ec", command]);
+        unshare
+    };
+    let probe = "mount -t tmpfs tmpfs /run; ip link set lo up; ip netns add probe";
+    match enter(probe).output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            return println!(
+                "skipped: no namespaces here: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Err(error) => return println!("skipped: no unshare here: {error}"),
+    }
+    let program = std::env::current_exe().expect("our own path");
+    let start =
+        r#"mount -t tmpfs tmpfs /run; ip link set lo up; exec "$0" --exact "$1" --nocapture"#;
+    let status = enter(start)
+        .arg(program)
+        .arg(name)
+        .env(INSIDE, "1")
+        .status()
+        .expect("started a moment ago");
+    assert!(status.success(), "{name} failed in its namespaces");
+}
+
+/// Runs a program that has to succeed.
+pub(crate) fn run(line: &str) {
+    let mut words = line.split_whitespace();
+    let status = Command::new(words.next().expect("a program"))
+        .args(words)
+        .status();
+    assert!(
+        status.as_ref().is_ok_and(ExitStatus::success),
+        "{line}: {status:?}"
+    );
+}
+
+/// Writes a policy file that only its owner can read.
+pub(crate) fn policy(directory: &Path, name: &str, text: &str) -> PathBuf {
+    let path = directory.join(name);
+    fs::write(&path, text).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
+    path
+}
+
+/// What ikd said and how it ended.
+pub(crate) fn ikd(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ikd"))
+        .args(arguments)
+        .output()
+        .expect("ikd starts")
+}
+
+/// A running ikd; killed when dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    pub(crate) control: PathBuf,
+    pub(crate) log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts it, in a network namespace or here, and waits until it answers.
+    pub(crate) fn start(
+        directory: &Path,
+        name: &str,
+        namespace: Option<&str>,
+        policy: &Path,
+    ) -> Self {
+        let daemon = Self::spawn(directory, name, namespace, policy);
+        daemon.wait("the daemon answers", || {
+            daemon.try_call("Version", json!({})).is_ok()
+        });
+        daemon
+    }
+
+    pub(crate) fn spawn(
+        directory: &Path,
+        name: &str,
+        namespace: Option<&str>,
+        policy: &Path,
+    ) -> Self {
+        let state = directory.join(name);
+        let control = state.join("control");
+        let log = directory.join(format!("{name}.log"));
+        let mut command = match namespace {
+            None => Command::new(env!("CARGO_BIN_EXE_ikd")),
+            Some(namespace) => {
+                let mut ip = Command::new("ip");
+                ip.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_ikd")]);
+                ip
+            }
+        };
+        command.args(["--log-format", "json", "--log-level", "debug"]);
+        command
+            .arg("--config")
+            .arg(policy)
+            .arg("--control")
+            .arg(&control)
+            .arg("--state-dir")
+            .arg(&state);
+        let file = fs::File::create(&log).expect("a log");
+        let child = command
+            .stdin(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .expect("ikd starts");
+        Self {
+            child,
+            control,
+            log,
+        }
+    }
+
+    /// Waits for something to become true; fails with the log if it does not.
+    pub(crate) fn wait(&self, what: &str, mut done: impl FnMut() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !done() {
+            assert!(
+                Instant::now() < end,
+                "not within {PATIENCE:?}: {what}\n{}",
+                self.log_text()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub(crate) fn log_text(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The lines of the log with this event.
+    pub(crate) fn events(&self, event: &str) -> Vec<Value> {
+        let lines = self.log_text();
+        let all = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        all.filter(|line| line["event"] == event).collect()
+    }
+
+    pub(crate) fn try_call(&self, method: &str, parameters: Value) -> Result<Value, ClientError> {
+        let method = format!("{}.{method}", ikapi::INTERFACE);
+        let call = json!({ "method": method, "parameters": parameters }).to_string();
+        let call = Call::parse(call.as_bytes()).expect("a call that there is");
+        Client::connect(&self.control, PATIENCE)?
+            .call(&call.request, PATIENCE)
+            .map(Value::Object)
+    }
+
+    pub(crate) fn call(&self, method: &str, parameters: Value) -> Value {
+        self.try_call(method, parameters)
+            .unwrap_or_else(|error| panic!("{method}: {error}\n{}", self.log_text()))
+    }
+
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let id = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"));
+        nix::sys::signal::kill(id, signal).expect("it runs");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("our child") {
+                return status;
+            }
+            assert!(
+                Instant::now() < end,
+                "ikd does not end\n{}",
+                self.log_text()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
