@@ -1,0 +1,190 @@
+//! Two engines joined back to back: a headquarters that waits, and a branch with as many tunnels to it as are wanted.
+//! No network loses anything, the kernel says yes to everything, and time stands still.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ike::auth::ask::answer_psk;
+use ike::config::proposal::default_esp;
+use ike::config::{
+    Authentication, Child, Configuration, Connection, Keep, KernelMode, Liveness, Local, Name,
+    Remote,
+};
+use ike::crypto::{SystemRandom, standard};
+use ike::engine::event::Event;
+use ike::engine::io::{Answer, Input, KernelId, Now, Output, Path, Question, QuestionId, Transmit};
+use ike::engine::{Engine, Options, RandomSource};
+
+/// The IKE SA's algorithms: AES-256-GCM, HMAC-SHA2-256, X25519.
+const IKE: &str = "aes256gcm16-prfsha256-x25519";
+const SECRET: &[u8] = b"a secret of more than sixteen bytes";
+
+/// One engine, and what it was seen to do.
+#[derive(Debug)]
+pub(crate) struct Side {
+    pub(crate) engine: Engine,
+    /// Spent in the engine and with the answers to its questions.
+    pub(crate) busy: Duration,
+    /// IKE SAs that were established, and Child SAs that were installed.
+    pub(crate) up: (u32, u32),
+    outbox: Vec<Transmit>,
+}
+
+/// What came out and is to be answered at once.
+enum Reply {
+    Answer(QuestionId, Answer),
+    KernelDone(KernelId),
+}
+
+impl Side {
+    /// An engine without a configuration.
+    pub(crate) fn new(number: u8) -> Self {
+        let random = RandomSource(Box::new(SystemRandom::new()));
+        Self {
+            engine: Engine::new(Options {
+                number,
+                provider: standard(),
+                random,
+            }),
+            busy: Duration::ZERO,
+            up: (0, 0),
+            outbox: Vec::new(),
+        }
+    }
+
+    /// Gives the engine an input at `at` of the boot clock and carries out all that it wants, except for sending.
+    pub(crate) fn handle(&mut self, at: Duration, input: Input<'_>) {
+        let began = Instant::now();
+        let now = Now { boot: at, wall: at };
+        self.engine.handle(now, input);
+        let mut next = self.drain();
+        while let Some(reply) = next.pop() {
+            let input = match reply {
+                Reply::Answer(id, answer) => Input::Answer(id, answer),
+                Reply::KernelDone(id) => Input::KernelDone(id, Ok(())),
+            };
+            self.engine.handle(now, input);
+            next.extend(self.drain());
+        }
+        self.busy += began.elapsed();
+    }
+
+    fn drain(&mut self) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Transmit(transmit) => self.outbox.push(transmit),
+                Output::Kernel(id, _) => replies.push(Reply::KernelDone(id)),
+                Output::Ask(id, Question::Psk(question)) => {
+                    let answer = answer_psk(&question, Some(SECRET), standard());
+                    replies.push(Reply::Answer(id, Answer::Psk(answer)));
+                }
+                Output::Event(event) => match *event {
+                    Event::IkeSaEstablished { .. } => self.up.0 += 1,
+                    Event::ChildUp { .. } => self.up.1 += 1,
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        replies
+    }
+}
+
+/// Carries datagrams to and fro until neither side has anything to say. The last one sent goes first, so that one
+/// handshake is over before the next one begins.
+pub(crate) fn carry(at: Duration, sides: [&mut Side; 2]) {
+    let [left, right] = sides;
+    let mut waiting: Vec<(bool, Transmit)> = Vec::new();
+    loop {
+        waiting.extend(left.outbox.drain(..).map(|sent| (true, sent)));
+        waiting.extend(right.outbox.drain(..).map(|sent| (false, sent)));
+        let Some((from_left, sent)) = waiting.pop() else {
+            return;
+        };
+        let receiver = if from_left { &mut *right } else { &mut *left };
+        let path = Path {
+            local: sent.path.remote,
+            remote: sent.path.local,
+        };
+        receiver.handle(
+            at,
+            Input::Datagram {
+                path,
+                bytes: &sent.bytes,
+            },
+        );
+    }
+}
+
+/// The two configurations of `tunnels` tunnels: the headquarters', which waits, and the branch's, which begins where it is
+/// to keep its tunnels up.
+pub(crate) fn configurations(
+    tunnels: u32,
+    kernel: KernelMode,
+    branch_keeps: Keep,
+) -> [Configuration; 2] {
+    [(true, Keep::Passive), (false, branch_keeps)].map(|(headquarters, keep)| Configuration {
+        connections: (0..tunnels)
+            .map(|tunnel| Arc::new(connection(tunnel, headquarters, keep)))
+            .collect(),
+        kernel,
+        ..Configuration::default()
+    })
+}
+
+fn connection(tunnel: u32, headquarters: bool, keep: Keep) -> Connection {
+    let hub = IpAddr::from([192, 0, 2, 1]);
+    let branch = Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(198, 18, 0, 0)) + tunnel).into();
+    let network = |base: [u8; 4]| {
+        let first = u32::from(Ipv4Addr::from(base)) + (tunnel << 8);
+        format!("{}/24", Ipv4Addr::from(first))
+            .parse()
+            .expect("a network")
+    };
+    let identity = |text: &str| text.parse().expect("an identity");
+    let ends = [
+        (hub, identity("hq.example.com"), network([10, 0, 0, 0])),
+        (
+            branch,
+            identity(&format!("branch-{tunnel}.example.com")),
+            network([100, 64, 0, 0]),
+        ),
+    ];
+    let [ours, theirs] = if headquarters {
+        ends
+    } else {
+        let [hub, branch] = ends;
+        [branch, hub]
+    };
+    let child = Child {
+        name: name("lan"),
+        local: vec![ours.2],
+        remote: vec![theirs.2],
+        proposals: default_esp(),
+        keep,
+        replay_window: 128,
+        hard_lifetime: Duration::from_secs(8 * 3600),
+        priority: None,
+    };
+    Connection {
+        name: name(&format!("tunnel-{tunnel}")),
+        local: Local {
+            address: Some(ours.0),
+            id: ours.1,
+        },
+        remote: Remote {
+            address: Some(theirs.0),
+            id: Some(theirs.1),
+        },
+        proposals: vec![IKE.parse().expect("a proposal")],
+        authentication: Authentication::PreSharedKey,
+        children: vec![Arc::new(child)],
+        liveness: Liveness::default(),
+    }
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a good name")
+}
