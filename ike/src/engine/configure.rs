@@ -104,10 +104,10 @@ impl Engine {
             let slots = self.block(&connection.name, child, steps);
             entry.children.insert(
                 child.name.clone(),
-                ChildEntry {
+                Box::new(ChildEntry {
                     slots,
                     ..ChildEntry::default()
-                },
+                }),
             );
         }
         entry

@@ -50,7 +50,8 @@ pub(super) struct Entry {
     pub(super) held_down: bool,
     pub(super) last_failure: Option<(Duration, Failure)>,
     pub(super) retry: Retry,
-    pub(super) children: BTreeMap<Name, ChildEntry>,
+    /// Boxed, for a node of the map has room for eleven and most connections have one.
+    pub(super) children: BTreeMap<Name, Box<ChildEntry>>,
     pub(super) timer: Option<Duration>,
     waiters: Vec<Waiter>,
 }

@@ -62,6 +62,9 @@ use timers::{Timer, Timers};
 /// How long goodbyes may take.
 const SHUTDOWN_TIME: Duration = Duration::from_secs(3);
 
+/// Outputs that there is always room for: what one input calls for, except for a configuration of many connections.
+const OUTPUTS_KEPT: usize = 64;
+
 /// What an engine is made of.
 #[derive(Debug)]
 pub struct Options {
@@ -178,7 +181,11 @@ impl Engine {
 
     /// The next thing to be done outside, in order.
     pub fn poll(&mut self) -> Option<Output> {
-        self.shared.outputs.pop_front()
+        let next = self.shared.outputs.pop_front();
+        if next.is_none() {
+            self.shared.outputs.shrink_to(OUTPUTS_KEPT);
+        }
+        next
     }
 
     /// IKE SAs of any state: for tests and benchmarks.

@@ -122,7 +122,10 @@ pub(super) fn slots(local: &[Selector], remote: &[Selector]) -> Result<Slots, Ca
             allowed: MAX_POLICIES,
         });
     }
-    let mut slots = Slots::default();
+    let mut slots = Slots {
+        inbound: Vec::with_capacity(pairs.len() * 2),
+        outbound: Vec::with_capacity(pairs.len()),
+    };
     for (local, remote) in pairs {
         let coming = SelectorPair {
             source: remote,
@@ -201,6 +204,7 @@ impl PolicyTable {
         });
         slot.uses.retain(|other| other.owner != *owner);
         // Among equals the newest is first: a new Child SA takes over from the one that it replaces.
+        slot.uses.reserve_exact(1);
         let at = slot.uses.partition_point(|other| other.priority < priority);
         slot.uses.insert(
             at,

@@ -461,11 +461,13 @@ impl ChildSa {
             suite,
             spi_in,
             spi_out,
-            local,
-            remote,
+            mut local,
+            mut remote,
             keys,
             initiator,
         } = negotiated;
+        local.shrink_to_fit();
+        remote.shrink_to_fit();
         let slots = policy_table::slots(&local, &remote)?;
         let (here, there) = (path.local.ip(), path.remote.ip());
         let (number, reqid) = (shared.number(), shared.fresh_reqid());

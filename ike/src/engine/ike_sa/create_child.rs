@@ -128,7 +128,7 @@ impl IkeSa {
             })
             .and_then(|negotiated| ChildSa::install(shared, own, path, negotiated));
         match installed {
-            Ok(child) => established.children.push(child),
+            Ok(child) => established.add(child),
             Err(cause) => {
                 self.child_failed(shared, Some(&config), Failure::new(step, cause));
                 if !refused {
@@ -218,7 +218,7 @@ impl IkeSa {
                 }));
                 payloads.extend(ts);
                 established.answering = Some((child.number, answering, payloads));
-                established.children.push(child);
+                established.add(child);
             }
             Err(cause) => {
                 self.refuse_child(shared, answering, ChildRefusal::Failed(Some(config), cause))

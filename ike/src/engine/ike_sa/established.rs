@@ -91,6 +91,12 @@ impl Established {
         }
     }
 
+    /// Takes a child in. Most IKE SAs have one: the list has room for as many as there are.
+    pub(super) fn add(&mut self, child: ChildSa) {
+        self.children.reserve_exact(1);
+        self.children.push(child);
+    }
+
     /// Whether a child of this name is there, being made, or asked for.
     pub(in crate::engine) fn has_or_makes(&self, child: &Child) -> bool {
         self.children.iter().any(|sa| sa.child.name == child.name) || self.makes(child)
