@@ -8,6 +8,7 @@
 //!
 //! Budgets are what a stage should take on two cores from a clean clone. They are told, never a reason to fail.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -22,12 +23,17 @@ use super::paths::Paths;
 use super::prepare::{self, Guest};
 use super::run::Luggage;
 use super::tally::{Show, Tally};
+use crate::guest::tests::PROGRAMS;
 use crate::job::Job;
 
 /// A guest whose tests have not ended by then hangs.
 const GUEST_LIMIT: Duration = Duration::from_secs(45 * 60);
 /// Test programs that need ESP and therefore run in the guest as well: package and test.
-const ALSO_IN_THE_GUEST: &[(&str, &str)] = &[("xfrm-sys", "kernel"), ("xfrm-sys", "esp")];
+const ALSO_IN_THE_GUEST: &[(&str, &str)] = &[
+    ("xfrm-sys", "kernel"),
+    ("xfrm-sys", "esp"),
+    ("ikd", "kernel"),
+];
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
@@ -45,9 +51,12 @@ pub struct Options {
 struct Found {
     passed: u64,
     failed: u64,
-    skipped: u64,
-    /// What the user must know: why something was skipped, or what failed.
-    notes: Vec<String>,
+    /// Tests that nobody asked for (`#[ignore]`).
+    ignored: u64,
+    /// Why something was not run.
+    skipped: Vec<String>,
+    /// The names of tests that hold.
+    held: BTreeSet<String>,
 }
 
 impl Found {
@@ -59,27 +68,15 @@ impl Found {
         }
     }
 
-    fn skipped(why: String) -> Self {
-        Self {
-            skipped: 1,
-            notes: vec![format!("skipped: {why}")],
-            ..Self::default()
-        }
-    }
-
     /// A skipped test looks like one that passed to the program that runs it.
-    fn tests(tally: &Tally, ended_well: bool) -> Self {
-        let skipped = tally.skipped.len() as u64;
+    fn tests(tally: Tally, ended_well: bool) -> Self {
         let unseen = u64::from(!ended_well && tally.failed == 0);
         Self {
-            passed: tally.passed.saturating_sub(skipped),
+            passed: tally.passed.saturating_sub(tally.skipped.len() as u64),
             failed: tally.failed + unseen,
-            skipped: skipped + tally.ignored,
-            notes: tally
-                .skipped
-                .iter()
-                .map(|why| format!("skipped: {why}"))
-                .collect(),
+            ignored: tally.ignored,
+            skipped: tally.skipped,
+            held: tally.held,
         }
     }
 }
@@ -175,7 +172,23 @@ impl Report {
     }
 
     /// Prints the table and the count. Returns whether nothing failed.
-    fn close(&self) -> bool {
+    fn close(mut self) -> bool {
+        // What this machine's kernel could not answer, the guest's may have.
+        let in_guest = self
+            .lines
+            .iter()
+            .find(|line| line.stage == "e2e")
+            .map(|line| line.found.held.clone());
+        if let Some(held) = in_guest {
+            let answered = |skip: &str| {
+                skip.split(':')
+                    .next()
+                    .is_some_and(|name| held.contains(name))
+            };
+            for line in &mut self.lines {
+                line.found.skipped.retain(|skip| !answered(skip));
+            }
+        }
         println!("\n{:<8} {:>7} {:>7}  result", "stage", "minutes", "budget");
         for line in &self.lines {
             let over = if line.minutes > line.budget {
@@ -183,44 +196,37 @@ impl Report {
             } else {
                 ""
             };
-            let Found {
-                passed,
-                failed,
-                skipped,
-                ..
-            } = line.found;
-            let counts = match (passed, failed, skipped) {
-                (_, 0, 0) => format!("{passed} passed"),
-                (_, _, 0) => format!("{passed} passed, {failed} failed"),
-                _ => format!("{passed} passed, {failed} failed, {skipped} skipped"),
-            };
+            let counts = line.found.counts();
             println!(
                 "{:<8} {:>7.1} {:>7.1}  {counts}{over}",
                 line.stage, line.minutes, line.budget
             );
-            for note in &line.found.notes {
-                println!("{:<26}{note}", "");
+            for why in &line.found.skipped {
+                println!("{:<26}skipped: {why}", "");
             }
         }
-        let sum =
-            |part: fn(&Found) -> u64| self.lines.iter().map(|line| part(&line.found)).sum::<u64>();
-        let (passed, failed, skipped) = (
-            sum(|found| found.passed),
-            sum(|found| found.failed),
-            sum(|found| found.skipped),
-        );
-        println!(
-            "{:<8} {:>7.1}\n",
-            "total",
-            self.lines.iter().map(|line| line.minutes).sum::<f64>()
-        );
-        let skipped = if skipped == 0 {
-            String::new()
-        } else {
-            format!(", {skipped} skipped")
-        };
-        println!("{passed} passed, {failed} failed{skipped}");
-        failed == 0
+        let mut sum = Found::default();
+        let mut minutes = 0.0;
+        for line in self.lines {
+            minutes += line.minutes;
+            sum.passed += line.found.passed;
+            sum.failed += line.found.failed;
+            sum.ignored += line.found.ignored;
+            sum.skipped.extend(line.found.skipped);
+        }
+        println!("{:<8} {minutes:>7.1}\n\n{}", "total", sum.counts());
+        sum.failed == 0
+    }
+}
+
+impl Found {
+    /// `N passed, N failed`, and `, N skipped` where there is something to say.
+    fn counts(&self) -> String {
+        let Self { passed, failed, .. } = self;
+        match self.ignored + self.skipped.len() as u64 {
+            0 => format!("{passed} passed, {failed} failed"),
+            skipped => format!("{passed} passed, {failed} failed, {skipped} skipped"),
+        }
     }
 }
 
@@ -256,7 +262,7 @@ fn unit_tests(paths: &Paths, options: &Options) -> Result<Found> {
         tally.write_all(&line?)?;
         tally.write_all(b"\n")?;
     }
-    Ok(Found::tests(&tally, child.wait()?.success()))
+    Ok(Found::tests(tally, child.wait()?.success()))
 }
 
 /// Set for tests that may take their time.
@@ -286,14 +292,16 @@ fn end_to_end_tests(
         .context("no guest was asked for")?
         .join()
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-    let lab = guest.with(paths, programs);
     let mut command = vec!["lab-guest".to_owned(), "test".to_owned()];
     command.extend(filter(options).map(|only| format!("--only={only}")));
-    let env = if options.full {
-        vec![(FULL.to_owned(), "1".to_owned())]
-    } else {
-        Vec::new()
-    };
+    let mut env = Vec::new();
+    if options.full {
+        env.push((FULL.to_owned(), "1".to_owned()));
+    }
+    if let Some(directory) = programs.first().and_then(|program| program.path.parent()) {
+        env.push((PROGRAMS.to_owned(), directory.display().to_string()));
+    }
+    let lab = guest.with(paths, programs);
     let mut tally = Tally::new(Show::All, &paths.lab.join("e2e.log"))?;
     let (status, _) = lab.run_into(
         "test",
@@ -302,7 +310,7 @@ fn end_to_end_tests(
         GUEST_LIMIT,
         &mut tally,
     )?;
-    Ok(Found::tests(&tally, status == 0))
+    Ok(Found::tests(tally, status == 0))
 }
 
 /// cargo-deny, built once. A machine that cannot have it says why.
@@ -353,7 +361,12 @@ fn dependencies(
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let program = match deny {
         Ok(program) => program,
-        Err(why) => return Ok(Found::skipped(why)),
+        Err(why) => {
+            return Ok(Found {
+                skipped: vec![why],
+                ..Found::default()
+            });
+        }
     };
     let deny = |checks: &[&str]| {
         let mut command = Command::new(&program);
@@ -377,15 +390,9 @@ fn dependencies(
         println!("{told}");
         found.failed += 1;
     } else {
-        let why = told
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or("no reason given");
-        found.skipped += 1;
-        found.notes.push(format!(
-            "skipped: advisories: the database of advisories cannot be had here ({})",
-            why.trim()
-        ));
+        found
+            .skipped
+            .push("advisories: their database cannot be had here".to_owned());
     }
     if found.failed > 0 {
         bail!("a dependency is not as deny.toml wants it (see above)");

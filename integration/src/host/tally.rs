@@ -1,5 +1,6 @@
 //! Counts what test programs report, in the words of `cargo test`, while it passes to the terminal.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -24,12 +25,22 @@ pub struct Tally {
     pub failed: u64,
     /// Tests that nobody asked for (`#[ignore]`).
     pub ignored: u64,
-    /// Why tests could not run, in their own words.
+    /// Why tests could not run, in their own words: `name: why`, or just why.
     pub skipped: Vec<String>,
+    /// The names of those that hold.
+    pub held: BTreeSet<String>,
     show: Show,
     log: File,
     line: Vec<u8>,
-    in_failures: bool,
+    part: Part,
+}
+
+/// Where in a test program's output a line stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Lines,
+    Successes,
+    Failures,
 }
 
 impl Tally {
@@ -41,32 +52,37 @@ impl Tally {
             failed: 0,
             ignored: 0,
             skipped: Vec::new(),
+            held: BTreeSet::new(),
             show,
             log: file,
             line: Vec::new(),
-            in_failures: false,
+            part: Part::Lines,
         })
     }
 
     fn read_line(&mut self, line: &str) -> io::Result<()> {
         let is_result = line.starts_with("test result:");
         if let Some(counts) = line.strip_prefix("test result:") {
-            self.in_failures = false;
+            self.part = Part::Lines;
             self.passed += number_before(counts, " passed");
             self.failed += number_before(counts, " failed");
             self.ignored += number_before(counts, " ignored");
         } else if line == "failures:" {
-            self.in_failures = true;
+            self.part = Part::Failures;
+        } else if line == "successes:" {
+            self.part = Part::Successes;
+        } else if let Some((name, "ok")) = line.strip_prefix("test ").and_then(held) {
+            self.held.insert(name.to_owned());
         } else if let Some(why) = line.trim_start().strip_prefix("skipped: ")
             && !self.skipped.iter().any(|known| known == why)
         {
             self.skipped.push(why.to_owned());
         }
         let shown = match self.show {
-            Show::All => true,
+            Show::All => self.part != Part::Successes,
             // A summary of no tests says nothing.
             Show::Failures => {
-                self.in_failures
+                self.part == Part::Failures
                     || line.ends_with("... FAILED")
                     || (is_result && !line.contains(" 0 passed; 0 failed"))
             }
@@ -97,6 +113,12 @@ impl Write for Tally {
     fn flush(&mut self) -> io::Result<()> {
         self.log.flush()
     }
+}
+
+/// Name and outcome of `name ... ok` or `name ... ok (1.2 s)`.
+fn held(line: &str) -> Option<(&str, &str)> {
+    let (name, outcome) = line.split_once(" ... ")?;
+    Some((name, outcome.split(' ').next()?))
 }
 
 fn number_before(text: &str, word: &str) -> u64 {

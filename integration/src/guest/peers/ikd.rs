@@ -35,8 +35,12 @@ impl<'net> Ikd<'net> {
         let config = write_policy(&directory, policy_file)?;
         let mut daemon = Daemon::start(gateway, directory, &mut Self::command(gateway, &config))?;
         let socket = daemon.directory.join("control");
+        let log = daemon.directory.join("output.log");
+        // The control socket answers before the kernel has the policies.
         daemon.wait_until("ready", Duration::from_secs(30), || {
             UnixStream::connect(&socket).is_ok()
+                && std::fs::read_to_string(&log)
+                    .is_ok_and(|log| log.contains("configuration in force"))
         })?;
         Ok(Self { gateway, daemon })
     }
@@ -79,8 +83,9 @@ impl<'net> Ikd<'net> {
 }
 
 impl Gateway for Ikd<'_> {
-    fn up(&self, child: &str) -> Result<String> {
-        self.ikctl(&["up", CONNECTION, child, "--timeout", "60s"])
+    fn up_within(&self, child: &str, patience: Duration) -> Result<String> {
+        let seconds = format!("{}s", patience.as_secs());
+        self.ikctl(&["up", CONNECTION, child, "--timeout", &seconds])
     }
 
     fn down(&self) -> Result<String> {

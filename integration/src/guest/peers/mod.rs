@@ -51,11 +51,15 @@ impl Kind {
 
 /// A gateway's daemon that runs. Dropped, it is killed.
 pub trait Gateway: Send {
-    /// Asks for the Child SA `child` and waits for the answer.
+    /// Asks for the Child SA `child` and waits for the answer, no longer than `patience`.
     ///
     /// # Errors
     /// When it does not come up, with what the daemon says about it.
-    fn up(&self, child: &str) -> Result<String>;
+    fn up_within(&self, child: &str, patience: Duration) -> Result<String>;
+    /// Like [`Gateway::up_within`], with patience for a slow guest.
+    fn up(&self, child: &str) -> Result<String> {
+        self.up_within(child, Duration::from_secs(60))
+    }
     /// Ends the connection and says goodbye to the peer.
     fn down(&self) -> Result<String>;
     /// What the daemon's tool lists.

@@ -97,8 +97,9 @@ impl<'net> Strongswan<'net> {
 }
 
 impl Gateway for Strongswan<'_> {
-    fn up(&self, child: &str) -> Result<String> {
-        self.swanctl(&["--initiate", "--child", child, "--timeout", "60"])
+    fn up_within(&self, child: &str, patience: Duration) -> Result<String> {
+        let seconds = patience.as_secs().to_string();
+        self.swanctl(&["--initiate", "--child", child, "--timeout", &seconds])
     }
 
     fn down(&self) -> Result<String> {

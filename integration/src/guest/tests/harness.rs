@@ -6,6 +6,8 @@ use anyhow::{Result, ensure};
 
 use crate::guest::netns::Namespace;
 use crate::guest::peers::eventually;
+use crate::guest::sniffer::{Frame, Kind};
+use crate::guest::topology::{ALICE, BOB};
 use crate::guest::world::World;
 
 /// How long a test waits for something that is due: an emulated guest on a busy machine is slow.
@@ -87,6 +89,22 @@ pub(super) fn nothing_is_left(world: &World) -> Result<()> {
     for gateway in [&world.net.hq, &world.net.branch] {
         comes_to_hold_nothing(gateway, "policies", Namespace::policies)?;
     }
+    Ok(())
+}
+
+/// Fails if a packet between alice and bob passed in clear since `mark`.
+pub(super) fn nothing_of_theirs_went_in_clear(world: &World, mark: usize) -> Result<()> {
+    let frames = world.wire.since(mark);
+    let theirs = |frame: &&Frame| matches!(frame.addresses(), Some((ALICE, BOB) | (BOB, ALICE)));
+    let clear = frames
+        .iter()
+        .filter(theirs)
+        .filter(|frame| frame.kind() == Kind::Clear)
+        .count();
+    ensure!(
+        clear == 0,
+        "{clear} packets of a protected selector passed in clear"
+    );
     Ok(())
 }
 

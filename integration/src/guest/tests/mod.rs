@@ -4,10 +4,10 @@
 //!
 //! | module | what it shows |
 //! |---|---|
-//! | [`tunnels`] | tunnels between every two daemons, one and two children, pass and drop |
-//! | [`refusals`] | what does not fit together: both ends say why, nothing is left in the kernel |
-//! | [`hostile`] | an attacker on the wire |
-//! | [`operation`] | reload, shutdown, a peer that is gone, starts that must fail |
+//! | `tunnels` | tunnels between every two daemons, one and two children, pass and drop |
+//! | `refusals` | what does not fit together: both ends say why, nothing is left in the kernel |
+//! | `hostile` | an attacker on the wire |
+//! | `operation` | reload, shutdown, a peer that is gone, starts that must fail |
 
 mod harness;
 mod hostile;
@@ -41,11 +41,21 @@ pub fn run(only: &str) -> Result<bool> {
     Ok(programs(only)? && good)
 }
 
+/// The environment variable with the directory in which the host built the daemon.
+pub const PROGRAMS: &str = "LAB_PROGRAMS";
+
 /// Runs the test programs that the host sent along because they need this kernel.
 fn programs(only: &str) -> Result<bool> {
     let Ok(directory) = std::fs::read_dir(Path::new(LAB).join("files/tests")) else {
         return Ok(true);
     };
+    // A program that was told at its build where its daemon is finds it there.
+    if let Some(built) = std::env::var_os(PROGRAMS) {
+        let built = Path::new(&built);
+        std::fs::create_dir_all(built.parent().unwrap_or(built))?;
+        std::os::unix::fs::symlink(Path::new(LAB).join("bin"), built)
+            .context("linking the programs to where they were built")?;
+    }
     let mut good = true;
     for program in directory {
         let program = program?.path();
