@@ -1,6 +1,6 @@
 //! One gateway: its engine, its kernel, the owner of its secrets, and what it said.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use ike::auth::ask::answer_psk;
 use ike::config::{Configuration, Name};
 use ike::crypto::standard;
 use ike::engine::event::Event;
+use ike::engine::failure::Failure;
 use ike::engine::io::{
     Answer, Command, CommandId, Input, KernelId, KernelRequest, Now, Output, Path, Question,
     QuestionId, Reply, Transmit,
@@ -48,6 +49,7 @@ pub struct Node {
     engine: Engine,
     deadline: Option<Duration>,
     commands: u64,
+    answered: BTreeSet<CommandId>,
 }
 
 impl Node {
@@ -74,6 +76,7 @@ impl Node {
             }),
             deadline: None,
             commands: 0,
+            answered: BTreeSet::new(),
         }
     }
 
@@ -126,6 +129,11 @@ impl Node {
                 Output::Deadline(deadline) => self.deadline = deadline,
                 Output::Event(event) => self.events.push(*event),
                 Output::Reply(id, reply) => {
+                    assert!(
+                        self.answered.insert(id),
+                        "{}: {id:?} was answered twice",
+                        self.name
+                    );
                     self.replies.insert(id, reply);
                 }
             }
@@ -188,6 +196,90 @@ impl Node {
                 _ => None,
             })
             .collect()
+    }
+
+    /// Checks that nothing is left but the configured block, pass and drop policies, so many of them.
+    ///
+    /// # Panics
+    /// If something is.
+    pub fn assert_clean(&mut self, now: Duration, policies: usize) {
+        let name = self.name;
+        assert_eq!(
+            self.kernel.sas.len(),
+            0,
+            "{name}: SAs are left: {:#?}",
+            self.events
+        );
+        assert_eq!(
+            self.kernel.protecting(),
+            0,
+            "{name}: policies of SAs are left"
+        );
+        assert_eq!(self.kernel.policies.len(), policies, "{name}: policies");
+        assert_eq!(self.kernel.broken, Vec::<String>::new(), "{name}");
+        assert_eq!(self.list(now).half_open, 0, "{name}: half-open");
+        assert!(
+            self.questions.is_empty() && self.kernel_requests.is_empty(),
+            "{name}: waits"
+        );
+    }
+
+    /// Checks that there are so many Child SAs, in the engine as in the kernel, under one IKE SA.
+    ///
+    /// # Panics
+    /// If it is not so.
+    pub fn assert_up(&mut self, now: Duration, children: usize) {
+        let name = self.name;
+        let snapshot = self.list(now);
+        let sas = || {
+            snapshot
+                .connections
+                .iter()
+                .flat_map(|connection| &connection.ike_sas)
+        };
+        let counted = (sas().count(), sas().map(|sa| sa.children.len()).sum());
+        assert_eq!(
+            counted,
+            (1, children),
+            "{name}: IKE SAs and Child SAs: {:#?}",
+            self.events
+        );
+        assert_eq!(
+            self.kernel.sas.len(),
+            2 * children,
+            "{name}: {:#?}",
+            self.events
+        );
+        assert_eq!(self.kernel.broken, Vec::<String>::new(), "{name}");
+        assert_eq!(snapshot.half_open, 0, "{name}: half-open");
+    }
+
+    /// The last failure it told, whose code is this one.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn failure(&self, code: &str) -> &Failure {
+        let told = self.events.iter().rev().find_map(|event| match event {
+            Event::ConnectionFailed { failure, .. }
+            | Event::ChildFailed { failure, .. }
+            | Event::PeerRefused { failure, .. }
+            | Event::PolicyFailed { failure }
+            | Event::IkeSaClosed {
+                reason: failure, ..
+            }
+            | Event::ChildDown {
+                reason: failure, ..
+            } if failure.cause.code() == code => Some(failure),
+            _ => None,
+        });
+        told.unwrap_or_else(|| panic!("{}: no {code} in {:#?}", self.name, self.events))
+    }
+
+    /// Lets the kernel and the owner of the secrets do what was held back.
+    pub fn release(&mut self, now: Duration) -> Vec<Transmit> {
+        self.hold_answers = false;
+        self.hold_kernel = false;
+        self.handle(now, Input::Tick)
     }
 
     /// How often an event of this name happened.

@@ -103,7 +103,9 @@ impl Said {
     /// Whether there is a payload of this type.
     #[must_use]
     pub fn has(&self, kind: PayloadType) -> bool {
-        self.payloads.iter().any(|payload| payload.payload_type() == kind)
+        self.payloads
+            .iter()
+            .any(|payload| payload.payload_type() == kind)
     }
 
     /// The first ESP SPI in its SA payload.
@@ -302,10 +304,7 @@ impl ScriptedPeer {
     /// # Panics
     /// Where the method is not built in.
     pub fn init_payloads(&mut self) -> Chain {
-        let method = self.ike[0]
-            .key_exchange_methods()
-            .next()
-            .expect("a method");
+        let method = self.ike[0].key_exchange_methods().next().expect("a method");
         let algorithm = standard().key_exchange(method).expect("built in");
         if self.key.is_none() {
             self.key = Some(algorithm.generate(&mut self.random).expect("a key"));
@@ -364,14 +363,23 @@ impl ScriptedPeer {
                 _ => {}
             }
         }
-        let suite = verify_accepted_ike(&self.ike, &sa?).expect("one of ours").suite;
+        let suite = verify_accepted_ike(&self.ike, &sa?)
+            .expect("one of ours")
+            .suite;
         let secret = self.key.take()?.agree(&ke?).expect("a good public value");
         let spis = IkeSpis {
             initiator: self.spi,
             responder: message.header.responder_spi,
         };
         let nonces = (self.nonce.clone(), nonce?);
-        Some(Session::new(spis, true, suite, &secret, nonces, (request, response)))
+        Some(Session::new(
+            spis,
+            true,
+            suite,
+            &secret,
+            nonces,
+            (request, response),
+        ))
     }
 
     /// Answers the node's IKE_SA_INIT request as it should be answered.
@@ -404,8 +412,13 @@ impl ScriptedPeer {
         let chosen = choose_ike(&self.ike, &sa.expect("SA")).expect("a common proposal");
         let suite = chosen.suite;
         let ke = ke.expect("KE");
-        assert_eq!(ke.method, suite.key_exchange, "the method was guessed right");
-        let algorithm = standard().key_exchange(suite.key_exchange).expect("built in");
+        assert_eq!(
+            ke.method, suite.key_exchange,
+            "the method was guessed right"
+        );
+        let algorithm = standard()
+            .key_exchange(suite.key_exchange)
+            .expect("built in");
         let key = algorithm.generate(&mut self.random).expect("a key");
         let public = key.public_value().to_vec();
         let secret = key.agree(&ke.data).expect("a good public value");
@@ -434,7 +447,14 @@ impl ScriptedPeer {
         };
         let response = plain(header, payloads);
         let nonces = (ni.expect("Nonce"), self.nonce.clone());
-        Session::new(spis, false, suite, &secret, nonces, (request.to_vec(), response))
+        Session::new(
+            spis,
+            false,
+            suite,
+            &secret,
+            nonces,
+            (request.to_vec(), response),
+        )
     }
 
     /// Our identity, AUTH, and where wanted a child, as they should be: the request as initiator.

@@ -21,6 +21,8 @@ pub struct World {
     pub network: Network,
     /// Somebody on the wire.
     pub meddler: Option<Meddler>,
+    /// How often something was due: a timer, or a datagram that arrived.
+    pub steps: u64,
     datagrams: u64,
 }
 
@@ -43,6 +45,7 @@ impl World {
             nodes,
             network: Network::new(seed, quality),
             meddler: None,
+            steps: 0,
             datagrams: 0,
         }
     }
@@ -78,6 +81,12 @@ impl World {
             .expect("it was just there")
     }
 
+    /// Lets a node's kernel and secrets go on.
+    pub fn release(&mut self, node: usize) {
+        let transmits = self.nodes[node].release(self.now);
+        self.send(transmits);
+    }
+
     /// Gives a node any input.
     pub fn input(&mut self, node: usize, input: Input<'_>) {
         let transmits = self.nodes[node].handle(self.now, input);
@@ -108,8 +117,12 @@ impl World {
     }
 
     /// Goes on until something is so, at most for this long; whether it is.
+    ///
+    /// # Panics
+    /// Where something is due at one time again and again.
     pub fn run_until(&mut self, time: Duration, mut so: impl FnMut(&Self) -> bool) -> bool {
         let end = self.now + time;
+        let mut steps_at = (self.now, 0);
         loop {
             if so(self) {
                 return true;
@@ -124,6 +137,13 @@ impl World {
                 return so(self);
             };
             self.now = self.now.max(next);
+            steps_at = if steps_at.0 == self.now {
+                (self.now, steps_at.1 + 1)
+            } else {
+                (self.now, 0)
+            };
+            assert!(steps_at.1 < 100_000, "a timer spins");
+            self.steps += 1;
             self.step();
         }
     }

@@ -74,11 +74,15 @@ impl Engine {
         self.shared
             .apply(KernelOwner::Configuration, steps, OnFailure::Continue);
 
+        self.shared
+            .held_down
+            .retain(|(connection, _)| !old.contains_key(connection));
         let removed = old.len();
         for (name, entry) in old {
             self.dismiss(&name, entry);
         }
-        before.retain(|place| !self.places().contains(place));
+        let after = self.places();
+        before.retain(|place| !after.contains(place));
         let steps = before
             .iter()
             .filter_map(|(owner, slot)| self.shared.policies.unset(*slot, owner))

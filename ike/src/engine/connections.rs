@@ -28,6 +28,8 @@ use super::window::jittered;
 
 /// The pause after the first failure; doubles with each.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// How long we leave it to the peer that began an IKE SA to ask for its children.
+const FIRST_MOVE: Duration = Duration::from_secs(2);
 /// The longest pause.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
@@ -39,6 +41,8 @@ pub(super) struct Connections {
     pub(super) by_remote: BTreeMap<Option<IpAddr>, Vec<Name>>,
     /// In the order of the configuration.
     pub(super) order: Vec<Name>,
+    /// Something happened to them: what should be done about it will be seen when all has been said.
+    unsettled: BTreeSet<Name>,
 }
 
 /// One connection.
@@ -53,13 +57,14 @@ pub(super) struct Entry {
     /// Boxed, for a node of the map has room for eleven and most connections have one.
     pub(super) children: BTreeMap<Name, Box<ChildEntry>>,
     pub(super) timer: Option<Duration>,
+    /// Who began an IKE SA asks for its children first; if both did, each child would be made twice.
+    yields_until: Option<Duration>,
     waiters: Vec<Waiter>,
 }
 
 /// One child of a connection.
 #[derive(Debug, Default)]
 pub(super) struct ChildEntry {
-    pub(super) held_down: bool,
     pub(super) last_failure: Option<(Duration, Failure)>,
     pub(super) retry: Retry,
     /// Where its traffic is blocked while there is no SA.
@@ -111,21 +116,19 @@ impl Entry {
             retry: Retry::default(),
             children: BTreeMap::new(),
             timer: None,
+            yields_until: None,
             waiters: Vec::new(),
         }
     }
 
     /// The children that should be there by our doing.
-    fn wanted(&self) -> Vec<Arc<Child>> {
+    fn wanted(&self, held_down: &BTreeSet<(Name, Name)>) -> Vec<Arc<Child>> {
         let initiates = self.connection.initiates();
         self.connection
             .children
             .iter()
             .filter(|child| {
-                let held = self
-                    .children
-                    .get(&child.name)
-                    .is_some_and(|entry| entry.held_down);
+                let held = held_down.contains(&(self.connection.name.clone(), child.name.clone()));
                 let kept = initiates && child.keep == Keep::Up && !held;
                 kept || self
                     .waiters
@@ -165,7 +168,7 @@ impl Engine {
         let children = if no_kernel {
             Vec::new()
         } else {
-            entry.wanted()
+            entry.wanted(&self.shared.held_down)
         };
         let wanted =
             !entry.held_down && (entry.connection.initiates() || !entry.waiters.is_empty());
@@ -174,6 +177,11 @@ impl Engine {
         }
         let (established, connecting) = self.ike_sas_of(entry);
         if let Some(own) = established {
+            let yields = entry.yields_until.is_some_and(|until| now < until)
+                && self.ike_sas.get(&own).is_some_and(|sa| !sa.initiator);
+            if yields && entry.waiters.is_empty() {
+                return self.schedule(name);
+            }
             let missing: Vec<_> = children
                 .into_iter()
                 .filter(|child| !self.child_exists(entry, child))
@@ -261,7 +269,16 @@ impl Engine {
 
     /// Takes what the IKE SAs have to say, until nothing is left to be said.
     pub(super) fn take_notices(&mut self) {
-        while let Some(notice) = self.shared.notices.pop_front() {
+        loop {
+            let Some(notice) = self.shared.notices.pop_front() else {
+                // What is missing can be seen once everything has been said: a child may have failed after its IKE SA
+                // was established, or have ended with it.
+                match self.connections.unsettled.pop_first() {
+                    Some(name) => self.reconcile(&name),
+                    None => return,
+                }
+                continue;
+            };
             match notice {
                 Notice::Established {
                     connection,
@@ -269,6 +286,7 @@ impl Engine {
                     initial_contact,
                 } => {
                     self.connection_established(&connection, sa, initial_contact);
+                    self.connections.unsettled.insert(connection);
                 }
                 Notice::Closed {
                     connection,
@@ -302,7 +320,7 @@ impl Engine {
                         state.last_failure = Some((now.wall, failure));
                         state.retry.failed(now.boot, &mut *self.shared.random);
                     }
-                    self.reconcile(&connection);
+                    self.connections.unsettled.insert(connection);
                 }
                 Notice::Stranger { path, failure } => self.remember(path, failure),
             }
@@ -310,13 +328,25 @@ impl Engine {
     }
 
     fn connection_established(&mut self, name: &Name, own: IkeSpi, initial_contact: bool) {
-        let Some(entry) = self.connections.entries.get_mut(name) else {
+        let now = self.shared.now.boot;
+        let Some(sa) = self.ike_sas.get(&own) else {
             return;
+        };
+        // The configuration may have changed, and an operator may have taken it down, while the peer was half-way in.
+        let in_force =
+            self.connections.entries.get_mut(name).filter(|entry| {
+                !entry.held_down && Some(&entry.connection) == sa.connection.as_ref()
+            });
+        let Some(entry) = in_force else {
+            return self.with_sa(own, |sa, shared| sa.close_for(shared, Cause::TakenDown));
         };
         if !entry.sas.contains(&own) {
             entry.sas.push(own);
         }
         entry.retry = Retry::default();
+        if !sa.initiator {
+            entry.yields_until = Some(now + jittered(FIRST_MOVE, &mut *self.shared.random));
+        }
         self.settle_duplicates(name, own, initial_contact);
         let no_kernel = self.shared.kernel_mode == KernelMode::None;
         let Some(entry) = self.connections.entries.get_mut(name) else {
@@ -325,7 +355,6 @@ impl Engine {
         for command in entry.take_waiters(|children| children.is_empty() || no_kernel) {
             self.reply(command, Reply::Done);
         }
-        self.reconcile(name);
     }
 
     /// Several IKE SAs with one peer. INITIAL_CONTACT ends those that stood before the new one was begun (RFC 7296 section
@@ -393,7 +422,8 @@ impl Engine {
         entry.sas.retain(|other| *other != own);
         let by_us = matches!(failure.cause, Cause::TakenDown | Cause::Replaced);
         if by_us {
-            return self.reconcile(name);
+            self.connections.unsettled.insert(name.clone());
+            return;
         }
         if established || initiator {
             let path = self.ike_sas.get(&own).map(|sa| sa.path);
@@ -420,7 +450,9 @@ impl Engine {
         };
         entry.last_failure = Some((now.wall, failure.clone()));
         let pause = entry.retry.failed(now.boot, &mut *self.shared.random);
-        let again = entry.connection.initiates() && !entry.held_down && !entry.wanted().is_empty();
+        let again = entry.connection.initiates()
+            && !entry.held_down
+            && !entry.wanted(&self.shared.held_down).is_empty();
         let waiters = entry.take_waiters(|_| true);
         let retry_in = again.then_some(pause);
         if !lost {
@@ -435,7 +467,7 @@ impl Engine {
         for command in waiters {
             self.reply(command, Reply::Failed(Box::new(failure.clone())));
         }
-        self.reconcile(name);
+        self.connections.unsettled.insert(name.clone());
     }
 
     fn child_is_now_up(&mut self, name: &Name, child: &Name) {
@@ -460,7 +492,7 @@ impl Engine {
             return;
         };
         let mut retry_in = None;
-        let wanted = entry.wanted();
+        let wanted = entry.wanted(&self.shared.held_down);
         if let Some(child) = &child {
             let is_wanted = wanted.iter().any(|wanted| wanted.name == *child);
             let state = entry.children.entry(child.clone()).or_default();
@@ -482,7 +514,7 @@ impl Engine {
         for command in waiters {
             self.reply(command, Reply::Failed(Box::new(failure.clone())));
         }
-        self.reconcile(name);
+        self.connections.unsettled.insert(name.clone());
     }
 
     /// `up`: wanted until it is there or has failed, and no longer held down.
@@ -519,9 +551,8 @@ impl Engine {
         entry.held_down = false;
         entry.retry = Retry::default();
         for child in &children {
-            let state = entry.children.entry(child.clone()).or_default();
-            state.held_down = false;
-            state.retry = Retry::default();
+            self.shared.held_down.remove(&(name.clone(), child.clone()));
+            entry.children.entry(child.clone()).or_default().retry = Retry::default();
         }
         let Some(entry) = self.connections.entries.get(&name) else {
             return;
@@ -568,7 +599,7 @@ impl Engine {
                 {
                     return self.reply(command, Reply::NotFound { name: child });
                 }
-                entry.children.entry(child.clone()).or_default().held_down = true;
+                self.shared.held_down.insert((name, child.clone()));
                 for own in sas {
                     self.with_sa(own, |sa, shared| {
                         sa.withdraw(|queued| queued.name == child);
@@ -598,7 +629,10 @@ impl Engine {
             .children
             .values()
             .filter_map(|child| child.retry.pending(now));
-        let next = children.chain(entry.retry.pending(now)).min();
+        let next = children
+            .chain(entry.retry.pending(now))
+            .chain(entry.yields_until.filter(|until| now < *until))
+            .min();
         let old = std::mem::replace(&mut entry.timer, next);
         self.timers
             .change(super::timers::Timer::Connection(name.clone()), old, next);

@@ -184,6 +184,15 @@ pub enum Cause {
     },
     /// There is no secret for this connection.
     NoSecret,
+    /// Who holds the secrets, or knows the routes, did not answer us.
+    NoAnswer,
+    /// An operator took the connection, or this child of it, down, and the peer asks for it.
+    HeldDown {
+        /// The connection.
+        connection: Name,
+        /// The child of it, where the connection itself is not down.
+        child: Option<Name>,
+    },
     /// The peer authenticates in a way that the connection does not allow.
     AuthMethod {
         /// How it tried.
@@ -261,6 +270,8 @@ impl Cause {
             Self::BadIdentity { .. } => "bad-identity",
             Self::WrongSecret { .. } => "wrong-secret",
             Self::NoSecret => "no-secret",
+            Self::NoAnswer => "no-answer",
+            Self::HeldDown { .. } => "held-down",
             Self::AuthMethod { .. } => "auth-method",
             Self::SuiteNotAllowed { .. } => "suite-not-allowed",
             Self::Refused { .. } => "refused-by-peer",
@@ -292,7 +303,9 @@ impl Cause {
             | Self::BadIdentity { .. }
             | Self::Exhausted => Blame::Peer,
             Self::Kernel(_) | Self::Expired => Blame::Kernel,
-            Self::DeletedByPeer | Self::TakenDown | Self::Replaced => Blame::Operator,
+            Self::DeletedByPeer | Self::TakenDown | Self::Replaced | Self::HeldDown { .. } => {
+                Blame::Operator
+            }
             _ => Blame::Configuration,
         }
     }
@@ -305,7 +318,9 @@ impl Cause {
             Self::MissingPayload { .. }
             | Self::UnexpectedExchange { .. }
             | Self::KeyExchange(_) => NotifyType::INVALID_SYNTAX,
-            Self::NoProposal(_)
+            Self::HeldDown { child: Some(_), .. } => NotifyType::TEMPORARY_FAILURE,
+            Self::HeldDown { child: None, .. }
+            | Self::NoProposal(_)
             | Self::NotBuilt { .. }
             | Self::NoConnection { .. }
             | Self::AcceptedNotOffered(_) => NotifyType::NO_PROPOSAL_CHOSEN,
@@ -383,6 +398,7 @@ impl Failure {
                 "the pre-shared keys differ: compare `auth: psk` on both sides (a stray newline or quote counts)"
             }
             Cause::NoSecret => "give the connection a secret: `auth: { psk: ... }`",
+            Cause::HeldDown { .. } => "`ikctl up` makes it wanted again",
             Cause::UnknownIdentity { .. } => {
                 "make `remote: id` here equal to what the peer sends, or `local: id` there equal to what is expected here"
             }
@@ -511,6 +527,16 @@ impl fmt::Display for Cause {
                 write!(f, "{peer} could not prove that it holds our pre-shared key")
             }
             Self::NoSecret => f.write_str("there is no pre-shared key for this connection"),
+            Self::NoAnswer => {
+                f.write_str("a question of ours (for a secret, for a route) was not answered")
+            }
+            Self::HeldDown { connection, child } => match child {
+                Some(child) => write!(
+                    f,
+                    "child {child} of connection {connection} is taken down here"
+                ),
+                None => write!(f, "connection {connection} is taken down here"),
+            },
             Self::AuthMethod { found } => write!(
                 f,
                 "the peer authenticates by {found}, which this connection does not allow"

@@ -254,6 +254,9 @@ impl Engine {
         let old = std::mem::replace(&mut sa.timer, deadline);
         self.timers.change(Timer::IkeSa(own), old, deadline);
         if gone {
+            if let Some(question) = sa.question {
+                self.shared.questions.remove(&question);
+            }
             if let Some(remote) = sa.first_contact {
                 self.first_contacts.remove(&(sa.spis.initiator, remote));
             }

@@ -1,6 +1,6 @@
 //! What all IKE SAs of an engine share: time, randomness, algorithms, numbers, the policy table, and the way out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use crate::config::{KernelMode, Limits, Name};
@@ -78,6 +78,8 @@ pub(super) struct Shared {
     pub(super) policies: PolicyTable,
     pub(super) limits: Limits,
     pub(super) kernel_mode: KernelMode,
+    /// Children that an operator took down, by connection.
+    pub(super) held_down: BTreeSet<(Name, Name)>,
     /// Which IKE SA waits for which answer.
     pub(super) questions: BTreeMap<QuestionId, IkeSpi>,
     pub(super) kernel: BTreeMap<KernelId, KernelOwner>,
@@ -101,6 +103,7 @@ impl Shared {
             policies: PolicyTable::default(),
             limits: Limits::default(),
             kernel_mode: KernelMode::default(),
+            held_down: BTreeSet::new(),
             questions: BTreeMap::new(),
             kernel: BTreeMap::new(),
             esp: BTreeMap::new(),

@@ -142,14 +142,10 @@ impl Engine {
         let Some(nonce) = &contents.nonce else {
             return self.refuse_stranger(path, header, Cause::MissingPayload { payload: "Nonce" });
         };
-        let candidates = self.candidates(path);
-        if candidates.is_empty() {
-            let cause = Cause::NoConnection {
-                local: path.local.ip(),
-                remote: path.remote.ip(),
-            };
-            return self.refuse_stranger(path, header, cause);
-        }
+        let candidates = match self.candidates(path) {
+            Ok(candidates) => candidates,
+            Err(cause) => return self.refuse_stranger(path, header, cause),
+        };
         self.room_for(path.remote.ip())?;
         let cookie = contents
             .notify(NotifyType::COOKIE)
@@ -191,25 +187,34 @@ impl Engine {
         }
     }
 
-    /// The connections that fit the addresses, those that name the peer's first.
-    fn candidates(&self, path: Path) -> Vec<Arc<Connection>> {
+    /// The connections that fit the addresses and are not held down, those that name the peer's first.
+    fn candidates(&self, path: Path) -> Result<Vec<Arc<Connection>>, Cause> {
         let (local, remote) = (path.local.ip(), path.remote.ip());
         let named = self.connections.by_remote.get(&Some(remote));
         let anybody = self.connections.by_remote.get(&None);
-        named
-            .into_iter()
-            .chain(anybody)
-            .flatten()
-            .filter_map(|name| self.connections.entries.get(name))
-            .filter(|entry| {
-                entry
-                    .connection
-                    .local
-                    .address
-                    .is_none_or(|address| address == local)
-            })
-            .map(|entry| entry.connection.clone())
-            .collect()
+        let fits = |address: Option<IpAddr>| address.is_none_or(|address| address == local);
+        let (mut candidates, mut cause) = (Vec::new(), Cause::NoConnection { local, remote });
+        for name in named.into_iter().chain(anybody).flatten() {
+            let Some(entry) = self.connections.entries.get(name) else {
+                continue;
+            };
+            if fits(entry.connection.local.address) {
+                if entry.held_down {
+                    let connection = name.clone();
+                    cause = Cause::HeldDown {
+                        connection,
+                        child: None,
+                    };
+                } else {
+                    candidates.push(entry.connection.clone());
+                }
+            }
+        }
+        if candidates.is_empty() {
+            Err(cause)
+        } else {
+            Ok(candidates)
+        }
     }
 
     fn room_for(&mut self, remote: IpAddr) -> Result<(), DropReason> {

@@ -321,6 +321,21 @@ pub(super) fn choose(
         fitting_children(connection, offered).map_err(|cause| ChildRefusal::Failed(None, cause))?;
     let mut refusal = None;
     for (child, local_ts, remote_ts) in fitting {
+        let named = (connection.name.clone(), child.name.clone());
+        if shared.held_down.contains(&named) {
+            refusal.get_or_insert_with(|| {
+                let (connection, held) = named;
+                let child_name = Some(held);
+                failed(
+                    &child,
+                    Cause::HeldDown {
+                        connection,
+                        child: child_name,
+                    },
+                )
+            });
+            continue;
+        }
         let chosen = match choose_esp(&child.proposals, &offered.sa, exchange(offered.in_auth)) {
             Ok(chosen) => chosen,
             Err(error) => {
@@ -622,6 +637,9 @@ impl ChildSa {
 /// What a peer that asked for a child is told.
 pub(super) fn told(cause: &Cause) -> NotifyType {
     match cause.notify() {
+        _ if matches!(cause, Cause::TakenDown | Cause::Replaced | Cause::Expired) => {
+            NotifyType::TEMPORARY_FAILURE
+        }
         // Inside an authenticated exchange nothing about a child is an authentication failure.
         NotifyType::AUTHENTICATION_FAILED => NotifyType::NO_PROPOSAL_CHOSEN,
         notify => notify,

@@ -38,13 +38,6 @@ pub(in crate::engine) struct Closing {
 }
 
 impl Closing {
-    pub(super) const fn new(channel: Channel) -> Self {
-        Self {
-            channel,
-            tell: None,
-        }
-    }
-
     /// Whether our Delete waits for the window.
     pub(super) const fn waits_to_delete(&self) -> bool {
         self.tell.is_some()
@@ -52,14 +45,21 @@ impl Closing {
 }
 
 impl IkeSa {
-    /// Ends the IKE SA for this reason.
+    /// Ends the IKE SA for this reason. One that is ending already goes on as it was.
     pub(in crate::engine) fn close(&mut self, shared: &mut Shared, failure: Failure, tell: Tell) {
+        if matches!(self.state, State::Closing(_) | State::Ghost(_)) {
+            if tell == Tell::Nothing {
+                self.state = State::Gone;
+            }
+            return;
+        }
+        // The peer waits for a child that it will not get.
+        self.abandon_answer(shared, &failure.cause);
         let own = self.own_spi();
         let state = std::mem::replace(&mut self.state, State::Gone);
-        let mut established = false;
+        let established = matches!(state, State::Established(_));
         let channel = match state {
             State::Established(mut state) => {
-                established = true;
                 for child in std::mem::take(&mut state.children) {
                     self.child_down(shared, &child, failure.clone());
                 }
@@ -70,7 +70,9 @@ impl IkeSa {
                 });
                 Some(state.channel)
             }
-            State::Closing(state) if tell != Tell::Nothing => Some(state.channel),
+            // The responder may hold it for established, now or when our IKE_AUTH arrives.
+            State::AuthSent(state) if tell != Tell::Nothing => Some(state.keyed.channel),
+            State::Verifying(state) if tell != Tell::Nothing => Some(state.keyed.channel),
             _ => None,
         };
         if let Some(connection) = self.connection_name() {
@@ -84,17 +86,20 @@ impl IkeSa {
             });
         }
         match channel {
-            Some(channel) if tell != Tell::Nothing => {
-                self.state = State::Closing(Box::new(Closing {
-                    channel,
-                    tell: Some(tell),
-                }));
-                if self.window.outstanding().is_none() {
-                    self.send_delete(shared);
-                }
-            }
+            Some(channel) if tell != Tell::Nothing => self.say_goodbye(shared, channel, tell),
             Some(_) => self.state = State::Ghost(ghost_until(shared.now.boot)),
             None => {}
+        }
+    }
+
+    /// Tells the peer, at once or when the request that is out has been answered.
+    pub(super) fn say_goodbye(&mut self, shared: &mut Shared, channel: Channel, tell: Tell) {
+        self.state = State::Closing(Box::new(Closing {
+            channel,
+            tell: Some(tell),
+        }));
+        if self.window.outstanding().is_none() {
+            self.send_delete(shared);
         }
     }
 

@@ -252,6 +252,22 @@ impl IkeSa {
         }
     }
 
+    /// The child that the peer waits for (this one, or whichever) is gone before the kernel had it: the peer is told.
+    /// Whether it waited.
+    pub(super) fn abandon_answer(&mut self, shared: &mut Shared, cause: &Cause) -> bool {
+        let State::Established(established) = &mut self.state else {
+            return false;
+        };
+        let Some((_, answering, _)) = established.answering.take() else {
+            return false;
+        };
+        let notify = child::told(cause);
+        let mut payloads = answering.before;
+        payloads.push(Payload::Notify(Notify::new(notify, Vec::new())));
+        self.send_response(shared, answering.path, answering.exchange, &payloads);
+        true
+    }
+
     /// The kernel has installed a child, or not.
     pub(in crate::engine) fn kernel_done(
         &mut self,

@@ -260,11 +260,21 @@ impl IkeSa {
         cause: &Cause,
     ) {
         while let Some(child) = self.take_child(&which) {
-            self.child_down(
+            self.child_ended(
                 shared,
                 &child,
                 Failure::new(Step::Informational, cause.clone()),
             );
+        }
+    }
+
+    /// A child is at its end from our side: the peer is told that it is gone, or, if it waits for it, that it will not be.
+    fn child_ended(&mut self, shared: &mut Shared, child: &ChildSa, failure: Failure) {
+        self.child_down(shared, child, failure.clone());
+        let waits = self.established().is_some_and(
+            |established| matches!(&established.answering, Some((number, ..)) if *number == child.number),
+        );
+        if !(waits && self.abandon_answer(shared, &failure.cause)) {
             self.begin(shared, Task::DeleteChild(child.inbound.spi));
         }
     }
@@ -284,7 +294,6 @@ impl IkeSa {
         else {
             return;
         };
-        self.child_down(shared, &child, Failure::new(Step::Kernel, Cause::Expired));
-        self.begin(shared, Task::DeleteChild(child.inbound.spi));
+        self.child_ended(shared, &child, Failure::new(Step::Kernel, Cause::Expired));
     }
 }

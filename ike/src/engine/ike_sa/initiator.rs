@@ -99,7 +99,7 @@ pub(in crate::engine) struct AuthSent {
 #[derive(Debug)]
 pub(in crate::engine) struct Verifying {
     intent: Intent,
-    keyed: Keyed,
+    pub(super) keyed: Keyed,
     claim: Claim,
     child: Option<(Proposed, Result<Accepted, Cause>)>,
     pub(super) asked: Duration,
@@ -140,6 +140,7 @@ pub(in crate::engine) fn start(
         since: now,
         last_heard: now,
         timer: None,
+        question: None,
         first_contact: None,
         counted: None,
         state: State::Routing(Routing { intent }),
@@ -147,7 +148,7 @@ pub(in crate::engine) fn start(
     match local {
         Some(address) => routed(&mut sa, shared, Ok(address)),
         None => {
-            shared.ask(spi, Question::LocalAddress { remote });
+            sa.ask(shared, Question::LocalAddress { remote });
         }
     }
     Ok(sa)
@@ -448,7 +449,7 @@ fn sign(
         verify: None,
         sign: Some(octets),
     };
-    shared.ask(sa.own_spi(), Question::Psk(Box::new(question)));
+    sa.ask(shared, Question::Psk(Box::new(question)));
     let asked = shared.now.boot;
     sa.state = State::Signing(Box::new(Signing {
         intent,
@@ -538,7 +539,7 @@ pub(super) fn auth_response(sa: &mut IkeSa, shared: &mut Shared, opened: Opened<
                 let accepted = Accepted::from_response(&contents);
                 (proposed, accepted)
             });
-            shared.ask(sa.own_spi(), Question::Psk(Box::new(question)));
+            sa.ask(shared, Question::Psk(Box::new(question)));
             let asked = shared.now.boot;
             sa.state = State::Verifying(Box::new(Verifying {
                 intent,
@@ -592,7 +593,16 @@ fn claim(
 
 /// We do not believe the responder, which believes us: it is told, and that the IKE SA is gone (RFC 7296 section 2.21.2).
 fn reject(sa: &mut IkeSa, shared: &mut Shared, keyed: Keyed, cause: Cause) {
-    sa.close_unproven(shared, keyed.channel, Failure::new(Step::IkeAuth, cause));
+    let failure = Failure::new(Step::IkeAuth, cause);
+    sa.fail(shared, failure);
+    sa.say_goodbye(shared, keyed.channel, Tell::AuthenticationFailed);
+}
+
+/// No verdict came.
+pub(super) fn unverified(sa: &mut IkeSa, shared: &mut Shared) {
+    if let State::Verifying(state) = std::mem::replace(&mut sa.state, State::Gone) {
+        reject(sa, shared, state.keyed, Cause::NoAnswer);
+    }
 }
 
 /// The verdict on the peer's AUTH.
@@ -637,18 +647,5 @@ pub(super) fn ts_payload(selectors: &[crate::config::selector::Selector]) -> Tra
             .iter()
             .map(crate::config::selector::Selector::to_wire)
             .collect(),
-    }
-}
-
-impl IkeSa {
-    /// Closes with the channel of a half-made IKE SA.
-    fn close_unproven(
-        &mut self,
-        shared: &mut Shared,
-        channel: crate::engine::channel::Channel,
-        failure: Failure,
-    ) {
-        self.state = State::Closing(Box::new(super::Closing::new(channel)));
-        self.close(shared, failure, Tell::AuthenticationFailed);
     }
 }

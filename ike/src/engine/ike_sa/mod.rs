@@ -41,7 +41,7 @@ use super::channel::Channel;
 use super::contents::Contents;
 use super::event::{DropReason, Event, IkeSpis};
 use super::failure::{Cause, Failure, Step};
-use super::io::{Answer, Path};
+use super::io::{Answer, Path, Question, QuestionId};
 use super::shared::{Notice, Shared, own_spi};
 use super::window::{Due, Incoming, Window};
 
@@ -72,6 +72,8 @@ pub(super) struct IkeSa {
     pub(super) last_heard: Duration,
     /// The deadline that the engine has on its list.
     pub(super) timer: Option<Duration>,
+    /// What it asked last.
+    pub(super) question: Option<QuestionId>,
     /// The address that the peer began from, where it did.
     pub(super) first_contact: Option<SocketAddr>,
     /// The address it is counted under as half-open.
@@ -271,6 +273,12 @@ impl IkeSa {
     /// The deadline has come.
     pub(super) fn tick(&mut self, shared: &mut Shared) {
         let now = shared.now.boot;
+        if let State::Ghost(until) = self.state {
+            if until <= now {
+                self.state = State::Gone;
+            }
+            return;
+        }
         let give_up = self.give_up();
         match self.window.due(now, give_up, &mut *shared.random) {
             Due::Retransmit => return self.retransmit(shared),
@@ -281,10 +289,11 @@ impl IkeSa {
             return;
         }
         match &self.state {
-            State::Routing(_) | State::Signing(_) | State::Verifying(_) => {
-                self.fail(shared, Failure::new(Step::IkeAuth, Cause::NoSecret));
-            }
-            State::HalfOpen(_) | State::Proving(_) | State::Ghost(_) => self.state = State::Gone,
+            State::Routing(_) => self.fail(shared, Failure::new(Step::Start, Cause::NoAnswer)),
+            State::Signing(_) => self.fail(shared, Failure::new(Step::IkeAuth, Cause::NoAnswer)),
+            State::Verifying(_) => initiator::unverified(self, shared),
+            State::HalfOpen(_) => self.state = State::Gone,
+            State::Proving(_) => responder::unproved(self, shared),
             State::Established(_) => self.ask_for_life(shared),
             _ => {}
         }
@@ -491,10 +500,22 @@ impl IkeSa {
         match &self.state {
             State::AuthSent(_) => initiator::auth_response(self, shared, opened),
             State::Established(_) => self.established_response(shared, opened),
+            // A responder that refuses us has nothing to be deleted (RFC 7296 section 2.21.2).
+            State::Closing(_)
+                if opened.header.exchange == ExchangeType::IKE_AUTH
+                    && opened.contents.auth.is_none() =>
+            {
+                self.state = State::Gone;
+            }
             State::Closing(closing) if closing.waits_to_delete() => self.send_delete(shared),
             State::Closing(_) => self.state = State::Gone,
             _ => {}
         }
+    }
+
+    /// Asks whoever knows; the answer comes to [`Self::answer`].
+    fn ask(&mut self, shared: &mut Shared, question: Question) {
+        self.question = Some(shared.ask(self.own_spi(), question));
     }
 
     /// The answer to a question of this IKE SA.

@@ -108,6 +108,7 @@ pub(in crate::engine) fn answer_init(
         since: now,
         last_heard: now,
         timer: None,
+        question: None,
         first_contact: Some(path.remote),
         counted: Some(path.remote.ip()),
         state: State::Gone,
@@ -276,7 +277,7 @@ fn ask_for_proof(
         verify,
         Some(sign),
     );
-    shared.ask(sa.own_spi(), Question::Psk(Box::new(question)));
+    sa.ask(shared, Question::Psk(Box::new(question)));
     let child = Offered::from_auth_request(contents);
     let initial_contact = contents.has(NotifyType::INITIAL_CONTACT);
     sa.state = State::Proving(Box::new(Proving {
@@ -339,6 +340,14 @@ pub(super) fn proved(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
         None => sa.send_response(shared, path, ExchangeType::IKE_AUTH, &answering.before),
     }
     sa.pump(shared);
+}
+
+/// No verdict came.
+pub(super) fn unproved(sa: &mut IkeSa, shared: &mut Shared) {
+    if let State::Proving(state) = &sa.state {
+        let path = state.path;
+        refuse(sa, shared, path, ExchangeType::IKE_AUTH, Cause::NoAnswer);
+    }
 }
 
 /// Turns the peer away: it learns that authentication failed and no more (RFC 7296 section 2.21.2); our side keeps the
