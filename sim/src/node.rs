@@ -102,16 +102,18 @@ impl Node {
         self.engine.handle(clocks, input);
         self.drain(&mut transmits);
         loop {
-            let input =
-                if let Some((id, question)) = self.questions.pop_front_if(|_| !self.hold_answers) {
-                    Input::Answer(id, self.answer(question))
-                } else if let Some((id, request)) =
-                    self.kernel_requests.pop_front_if(|_| !self.hold_kernel)
-                {
-                    Input::KernelDone(id, self.kernel.apply(request))
-                } else {
-                    break;
-                };
+            let question = (!self.hold_answers)
+                .then(|| self.questions.pop_front())
+                .flatten();
+            let input = if let Some((id, question)) = question {
+                Input::Answer(id, self.answer(question))
+            } else if self.hold_kernel {
+                break;
+            } else if let Some((id, request)) = self.kernel_requests.pop_front() {
+                Input::KernelDone(id, self.kernel.apply(request))
+            } else {
+                break;
+            };
             self.engine.handle(clocks, input);
             self.drain(&mut transmits);
         }

@@ -193,6 +193,11 @@ pub enum Cause {
         /// The child of it, where the connection itself is not down.
         child: Option<Name>,
     },
+    /// The peer gave an SPI for ESP that another Child SA with it has.
+    SpiInUse {
+        /// Which.
+        spi: u32,
+    },
     /// The peer authenticates in a way that the connection does not allow.
     AuthMethod {
         /// How it tried.
@@ -272,6 +277,7 @@ impl Cause {
             Self::NoSecret => "no-secret",
             Self::NoAnswer => "no-answer",
             Self::HeldDown { .. } => "held-down",
+            Self::SpiInUse { .. } => "spi-in-use",
             Self::AuthMethod { .. } => "auth-method",
             Self::SuiteNotAllowed { .. } => "suite-not-allowed",
             Self::Refused { .. } => "refused-by-peer",
@@ -301,6 +307,7 @@ impl Cause {
             | Self::KeyExchange(_)
             | Self::SelectorsNotProposed(_)
             | Self::BadIdentity { .. }
+            | Self::SpiInUse { .. }
             | Self::Exhausted => Blame::Peer,
             Self::Kernel(_) | Self::Expired => Blame::Kernel,
             Self::DeletedByPeer | Self::TakenDown | Self::Replaced | Self::HeldDown { .. } => {
@@ -332,7 +339,9 @@ impl Cause {
             Self::Limit { .. } | Self::KernelModeNone | Self::RekeyUnsupported => {
                 NotifyType::NO_ADDITIONAL_SAS
             }
-            Self::Kernel(_) | Self::NoRoute { .. } => NotifyType::TEMPORARY_FAILURE,
+            Self::Kernel(_) | Self::SpiInUse { .. } | Self::NoRoute { .. } => {
+                NotifyType::TEMPORARY_FAILURE
+            }
             _ => NotifyType::AUTHENTICATION_FAILED,
         }
     }
@@ -537,6 +546,9 @@ impl fmt::Display for Cause {
                 ),
                 None => write!(f, "connection {connection} is taken down here"),
             },
+            Self::SpiInUse { spi } => {
+                write!(f, "the peer uses the SPI {spi:08x} for two Child SAs")
+            }
             Self::AuthMethod { found } => write!(
                 f,
                 "the peer authenticates by {found}, which this connection does not allow"

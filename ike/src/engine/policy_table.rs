@@ -111,6 +111,14 @@ pub(super) fn slots(local: &[Selector], remote: &[Selector]) -> Result<Slots, Ca
         Ok(all)
     };
     let (local, remote) = (parts(local)?, parts(remote)?);
+    // Before any of them are paired: a peer may ask for as many as a message has room for.
+    let needed = 3 * local.len().max(remote.len());
+    if needed > MAX_POLICIES {
+        return Err(Cause::TooManyPolicies {
+            needed,
+            allowed: MAX_POLICIES,
+        });
+    }
     let pairs: Vec<_> = local
         .iter()
         .flat_map(|local| remote.iter().filter_map(move |remote| pair(local, remote)))

@@ -175,12 +175,10 @@ impl Engine {
                 Ok(())
             }
             Err(InitRefusal::OtherMethod(method)) => {
-                self.tell_stranger(
-                    path,
-                    header,
-                    NotifyType::INVALID_KE_PAYLOAD,
-                    method.0.to_be_bytes().to_vec(),
-                );
+                // Part of an ordinary negotiation: not of the ration, which strangers could use up.
+                let data = method.0.to_be_bytes().to_vec();
+                let answer = stateless(header, NotifyType::INVALID_KE_PAYLOAD, data);
+                self.shared.transmit(path, answer);
                 Ok(())
             }
             Err(InitRefusal::Failed(cause)) => self.refuse_stranger(path, header, cause),
@@ -335,7 +333,9 @@ impl Engine {
 
     /// A request for an IKE SA that we do not have: its sender may have outlived our state (RFC 7296 section 2.21.4).
     fn unknown_spi(&mut self, path: Path, header: &Header) -> Result<(), DropReason> {
-        if !header.flags.response {
+        // What is not even protected (a notify about a notify, say) gets no answer (section 1.5).
+        let protected = matches!(header.next_payload, PayloadType::SK | PayloadType::SKF);
+        if protected && !header.flags.response {
             self.tell_stranger(path, header, NotifyType::INVALID_IKE_SPI, Vec::new());
         }
         Err(DropReason::UnknownSpi)

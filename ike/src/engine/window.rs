@@ -157,6 +157,10 @@ impl Window {
 
     /// What a request with this ID and these bytes is to us.
     pub(super) fn incoming(&self, message_id: u32, bytes: &[u8]) -> Incoming<'_> {
+        if message_id == u32::MAX {
+            // The last ID is never used: there would be none after it.
+            return Incoming::Unexpected;
+        }
         if message_id == self.expected_incoming {
             return match &self.in_progress {
                 None => Incoming::Fresh,

@@ -234,6 +234,7 @@ pub(super) fn accept(
     established: &Established,
     proposed: &mut Proposed,
     accepted: &Accepted,
+    remote_address: IpAddr,
     (ni, nr): (&[u8], &[u8]),
 ) -> Result<Negotiated, Cause> {
     let child = proposed.child.clone();
@@ -255,7 +256,7 @@ pub(super) fn accept(
         keys: keys(shared, established, chosen.suite, secret.as_ref(), (ni, nr))?,
         suite: chosen.suite,
         spi_in: proposed.spi_in,
-        spi_out: usable_spi(&chosen.peer_spi)?,
+        spi_out: usable_spi(shared, &chosen.peer_spi, remote_address)?,
         child,
         local,
         remote,
@@ -298,7 +299,7 @@ type Choice = (
 pub(super) fn choose(
     shared: &mut Shared,
     established: &Established,
-    local: IpAddr,
+    path: Path,
     offered: &Offered,
     (ni, nr): (&[u8], &[u8]),
 ) -> Result<Choice, ChildRefusal> {
@@ -355,10 +356,11 @@ pub(super) fn choose(
             }
             (Some(method), _) => return Err(ChildRefusal::OtherMethod(method)),
         };
-        let spi_out = usable_spi(&chosen.peer_spi).map_err(|cause| failed(&child, cause))?;
+        let spi_out = usable_spi(shared, &chosen.peer_spi, path.remote.ip())
+            .map_err(|cause| failed(&child, cause))?;
         let keys = keys(shared, established, chosen.suite, secret.as_ref(), (ni, nr))
             .map_err(|cause| failed(&child, cause))?;
-        let spi_in = shared.fresh_esp_spi(local);
+        let spi_in = shared.fresh_esp_spi(path.local.ip());
         let answer = chosen.answer(spi_in.into());
         let negotiated = Negotiated {
             child,
@@ -435,10 +437,16 @@ const fn exchange(in_auth: bool) -> ChildExchange {
     }
 }
 
-fn usable_spi(spi: &SpiBytes) -> Result<u32, Cause> {
-    spi.as_u32()
+/// The peer's SPI, which no other Child SA with its address may have: the kernel could not tell them apart.
+fn usable_spi(shared: &Shared, spi: &SpiBytes, remote: IpAddr) -> Result<u32, Cause> {
+    let spi = spi
+        .as_u32()
         .filter(|spi| *spi >= FIRST_SPI)
-        .ok_or(Cause::MissingPayload { payload: "SPI" })
+        .ok_or(Cause::MissingPayload { payload: "SPI" })?;
+    if shared.esp.contains_key(&(spi, remote)) {
+        return Err(Cause::SpiInUse { spi });
+    }
+    Ok(spi)
 }
 
 fn keys(

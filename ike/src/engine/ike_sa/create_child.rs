@@ -12,6 +12,7 @@ use crate::wire::payload::Payload;
 use crate::wire::{KeyExchange, Nonce, Notify};
 
 use super::child::{self, Accepted, ChildRefusal, ChildSa, ChildState, Offered, Proposed};
+use super::close::Tell;
 use super::established::{Exchange, Task};
 use super::initiator::generate;
 use super::{IkeSa, Opened, State, step_of};
@@ -75,6 +76,15 @@ impl IkeSa {
                 .then_some(accepted)
                 .ok_or(Cause::MissingPayload { payload: "Nonce" })
         });
+        if let Err(Cause::Refused { notify }) = &accepted
+            && matches!(
+                *notify,
+                NotifyType::INVALID_SYNTAX | NotifyType::AUTHENTICATION_FAILED
+            )
+        {
+            let failure = Failure::new(Step::CreateChildSa, Cause::Refused { notify: *notify });
+            return self.close(shared, failure, Tell::Nothing);
+        }
         let ni = proposed.nonce.clone();
         self.finish_proposed(shared, proposed, accepted, Step::CreateChildSa, (&ni, &[]));
     }
@@ -124,7 +134,15 @@ impl IkeSa {
         let spi_in = proposed.spi();
         let installed = accepted
             .and_then(|accepted| {
-                child::accept(shared, established, &mut proposed, &accepted, nonces)
+                let remote = path.remote.ip();
+                child::accept(
+                    shared,
+                    established,
+                    &mut proposed,
+                    &accepted,
+                    remote,
+                    nonces,
+                )
             })
             .and_then(|negotiated| ChildSa::install(shared, own, path, negotiated));
         match installed {
@@ -193,9 +211,7 @@ impl IkeSa {
         };
         let chosen = offered
             .map_err(|cause| ChildRefusal::Failed(None, cause))
-            .and_then(|offered| {
-                child::choose(shared, established, path.local.ip(), &offered, nonces)
-            });
+            .and_then(|offered| child::choose(shared, established, path, &offered, nonces));
         let (negotiated, accepted, public) = match chosen {
             Ok(chosen) => chosen,
             Err(refusal) => return self.refuse_child(shared, answering, refusal),
@@ -246,9 +262,13 @@ impl IkeSa {
             ),
         };
         before.push(Payload::Notify(notify));
+        let fatal = before.iter().any(is_fatal);
         self.send_response(shared, path, exchange, &before);
         if let Some((config, failure)) = failed {
-            self.child_failed(shared, config.as_deref(), failure);
+            self.child_failed(shared, config.as_deref(), failure.clone());
+            if fatal {
+                self.close(shared, failure, Tell::Nothing);
+            }
         }
     }
 
@@ -347,6 +367,11 @@ impl IkeSa {
             });
         }
     }
+}
+
+/// Both sides hold the IKE SA for gone when one has said this, without a Delete (RFC 7296 section 2.21.3).
+fn is_fatal(payload: &Payload<'_>) -> bool {
+    matches!(payload, Payload::Notify(notify) if notify.kind == NotifyType::INVALID_SYNTAX)
 }
 
 fn announce(shared: &mut Shared, connection: &crate::config::Name, child: &ChildSa) {

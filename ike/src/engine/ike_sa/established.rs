@@ -20,7 +20,7 @@ use crate::engine::failure::{Cause, Failure, Step};
 use crate::engine::io::SaReference;
 use crate::engine::shared::{Notice, Shared};
 use crate::wire::Delete;
-use crate::wire::numbers::{ExchangeType, ProtocolId};
+use crate::wire::numbers::{ExchangeType, NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
 
 use super::child::{ChildSa, ChildState, Proposed};
@@ -166,7 +166,21 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        // What else a response to INFORMATIONAL says changes nothing: that it came is what counts.
+        // That a response to INFORMATIONAL came is what counts, unless it says that the peer holds the IKE SA for gone.
+        let fatal = opened
+            .contents
+            .error()
+            .filter(|_| opened.header.exchange == ExchangeType::INFORMATIONAL)
+            .filter(|notify| {
+                matches!(
+                    *notify,
+                    NotifyType::INVALID_SYNTAX | NotifyType::AUTHENTICATION_FAILED
+                )
+            });
+        if let Some(notify) = fatal {
+            let failure = Failure::new(Step::Informational, Cause::Refused { notify });
+            return self.close(shared, failure, Tell::Nothing);
+        }
         if let Some(Exchange::CreateChild(proposed)) = established.exchange.take() {
             self.create_child_response(shared, *proposed, &opened);
         }

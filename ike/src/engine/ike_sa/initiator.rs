@@ -60,13 +60,21 @@ pub(in crate::engine) struct InitSent {
     nonce: Vec<u8>,
     key: Box<dyn EphemeralKey>,
     method: KeyExchangeMethod,
-    tried: Vec<KeyExchangeMethod>,
+    /// What was asked with other methods before: somebody unproven made us change, and the responder may still answer.
+    earlier: Vec<Earlier>,
     cookie: Option<Vec<u8>>,
     cookies_seen: u8,
     /// The last error that somebody answered.
     pub(super) hint: Option<NotifyType>,
     /// What was wrong with an answer that looked like one.
     pub(super) doubt: Option<Cause>,
+}
+
+/// A request with another key exchange method.
+struct Earlier {
+    method: KeyExchangeMethod,
+    key: Box<dyn EphemeralKey>,
+    request: Vec<u8>,
 }
 
 impl std::fmt::Debug for InitSent {
@@ -209,7 +217,7 @@ impl InitSent {
             nonce,
             key,
             method,
-            tried: vec![method],
+            earlier: Vec::new(),
             cookie: None,
             cookies_seen: 0,
             hint: None,
@@ -285,7 +293,7 @@ pub(super) fn init_response(
     let taken = if let Some(cookie) = contents.notify(NotifyType::COOKIE) {
         take_cookie(&mut state, &cookie.data)
     } else if let Some(wanted) = contents.notify(NotifyType::INVALID_KE_PAYLOAD) {
-        take_method(&mut state, shared, &wanted.data)
+        take_method(&mut state, sa, shared, &wanted.data)
     } else {
         false
     };
@@ -322,21 +330,25 @@ fn take_cookie(state: &mut InitSent, cookie: &[u8]) -> bool {
 }
 
 /// Whether the method that the responder wants makes another request worth sending: one that we offer and have not tried.
-fn take_method(state: &mut InitSent, shared: &mut Shared, data: &[u8]) -> bool {
+fn take_method(state: &mut InitSent, sa: &IkeSa, shared: &mut Shared, data: &[u8]) -> bool {
     let Ok(wanted) = <[u8; 2]>::try_from(data).map(u16::from_be_bytes) else {
         return false;
     };
     let method = KeyExchangeMethod(wanted);
-    if !state.offers(method) || state.tried.contains(&method) {
+    let tried = state.method == method || state.earlier.iter().any(|one| one.method == method);
+    if !state.offers(method) || tried {
         state.doubt = Some(Cause::KeyExchangeMethod { wanted });
         return false;
     }
     let Ok(key) = generate(shared, method) else {
         return false;
     };
-    state.tried.push(method);
-    state.method = method;
-    state.key = key;
+    let request = sa.outstanding_bytes();
+    state.earlier.push(Earlier {
+        method: std::mem::replace(&mut state.method, method),
+        key: std::mem::replace(&mut state.key, key),
+        request,
+    });
     true
 }
 
@@ -359,20 +371,21 @@ fn accept(
             return Err(DropReason::Malformed);
         }
     };
-    let request = sa
-        .window
-        .outstanding()
-        .map(|request| request.bytes.clone())
-        .unwrap_or_default();
+    let (key, request) = if suite.key_exchange == state.method {
+        (state.key, sa.outstanding_bytes())
+    } else {
+        let at = state
+            .earlier
+            .iter()
+            .position(|one| one.method == suite.key_exchange)
+            .expect("`fitting` found the method among those that were tried");
+        let Earlier { key, request, .. } = state.earlier.swap_remove(at);
+        (key, request)
+    };
+    let (intent, ni) = (state.intent, state.nonce);
     sa.window.completed();
     sa.last_heard = shared.now.boot;
     sa.spis.responder = header.responder_spi;
-    let InitSent {
-        intent,
-        nonce: ni,
-        key,
-        ..
-    } = *state;
     let keyed = key
         .agree(data)
         .map_err(Cause::KeyExchange)
@@ -416,14 +429,19 @@ fn fitting<'c>(
     let suite = verify_accepted_ike(&state.intent.connection.proposals, accepted)
         .map_err(|refusal| Cause::AcceptedNotOffered(Box::new(refusal)))?
         .suite;
-    if suite.key_exchange != state.method || ke.method != state.method {
+    let tried = suite.key_exchange == state.method
+        || state
+            .earlier
+            .iter()
+            .any(|one| one.method == suite.key_exchange);
+    if !tried || ke.method != suite.key_exchange {
         return Err(Cause::KeyExchangeMethod {
             wanted: ke.method.0,
         });
     }
     let expected = shared
         .provider
-        .key_exchange(state.method)
+        .key_exchange(suite.key_exchange)
         .map(|algorithm| algorithm.public_length());
     if expected != Some(ke.data.len()) {
         return Err(Cause::MissingPayload { payload: "KE" });
@@ -634,6 +652,15 @@ pub(super) fn verified(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
         sa.finish_proposed(shared, proposed, accepted, Step::IkeAuth, (&ni, &nr));
     }
     sa.pump(shared);
+}
+
+impl IkeSa {
+    fn outstanding_bytes(&self) -> Vec<u8> {
+        self.window
+            .outstanding()
+            .map(|request| request.bytes.clone())
+            .unwrap_or_default()
+    }
 }
 
 pub(super) fn id_payload(identity: &Identity) -> Identification<'static> {

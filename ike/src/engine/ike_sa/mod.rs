@@ -215,8 +215,12 @@ impl IkeSa {
             .map(|connection| connection.name.clone())
     }
 
+    /// Whether it still counts as half-open, where it was counted: what is kept for a peer that was refused does.
     pub(super) const fn is_half_open_responder(&self) -> bool {
-        matches!(self.state, State::HalfOpen(_) | State::Proving(_)) && !self.initiator
+        matches!(
+            self.state,
+            State::HalfOpen(_) | State::Proving(_) | State::Ghost(_)
+        ) && !self.initiator
     }
 
     pub(super) const fn is_established(&self) -> bool {

@@ -40,7 +40,7 @@ pub(in crate::engine) struct Proving {
     connection: Arc<Connection>,
     claim: Claim,
     path: Path,
-    child: Option<Result<Offered, Cause>>,
+    child: Option<Offered>,
     initial_contact: bool,
 }
 
@@ -150,10 +150,21 @@ pub(super) fn auth_request(sa: &mut IkeSa, shared: &mut Shared, opened: Opened<'
         header,
         contents,
     } = opened;
-    match identify(&candidates, &keyed, &contents) {
-        Ok((connection, claimed)) => {
+    let understood = identify(&candidates, &keyed, &contents).and_then(|identified| {
+        let child = Offered::from_auth_request(&contents).transpose()?;
+        Ok((identified, child))
+    });
+    match understood {
+        Ok(((connection, claimed), child)) => {
             sa.connection = Some(connection.clone());
-            ask_for_proof(sa, shared, keyed, connection, claimed, path, &contents);
+            ask_for_proof(
+                sa,
+                shared,
+                keyed,
+                (connection, claimed),
+                path,
+                (&contents, child),
+            );
         }
         Err(cause) => {
             sa.state = State::HalfOpen(Box::new(HalfOpen { keyed, candidates }));
@@ -231,10 +242,9 @@ fn ask_for_proof(
     sa: &mut IkeSa,
     shared: &mut Shared,
     keyed: Keyed,
-    connection: Arc<Connection>,
-    claimed: Identity,
+    (connection, claimed): (Arc<Connection>, Identity),
     path: Path,
-    contents: &Contents<'_>,
+    (contents, child): (&Contents<'_>, Option<Offered>),
 ) {
     let (Some(id), Some(auth)) = (&contents.idi, &contents.auth) else {
         sa.state = State::HalfOpen(Box::new(HalfOpen {
@@ -278,7 +288,6 @@ fn ask_for_proof(
         Some(sign),
     );
     sa.ask(shared, Question::Psk(Box::new(question)));
-    let child = Offered::from_auth_request(contents);
     let initial_contact = contents.has(NotifyType::INITIAL_CONTACT);
     sa.state = State::Proving(Box::new(Proving {
         keyed,
@@ -336,7 +345,7 @@ pub(super) fn proved(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
         before,
     };
     match child {
-        Some(offered) => sa.answer_child(shared, answering, offered, (&ni, &nr)),
+        Some(offered) => sa.answer_child(shared, answering, Ok(offered), (&ni, &nr)),
         None => sa.send_response(shared, path, ExchangeType::IKE_AUTH, &answering.before),
     }
     sa.pump(shared);
