@@ -248,6 +248,7 @@ fn a_changed_connection_is_replaced_without_a_moment_in_clear() {
         Some(PolicyAction::Block)
     );
     world.run(Duration::from_secs(5));
+    assert_eq!(world.nodes[1].count("ike-sa-closed"), 0, "the IKE SA stays");
     for node in &world.nodes {
         let suites: Vec<_> = node
             .kernel
@@ -257,6 +258,54 @@ fn a_changed_connection_is_replaced_without_a_moment_in_clear() {
             .collect();
         assert_eq!(suites, [Some(128), Some(128)], "{:?}", node.events);
     }
+}
+
+#[test]
+fn a_child_added_or_removed_by_a_new_configuration_leaves_the_others_alone() {
+    let mut world = tunnel(11);
+    let spis = |world: &sim::World| -> Vec<_> {
+        world
+            .nodes
+            .iter()
+            .map(|node| node.kernel.sas.keys().copied().collect::<Vec<_>>())
+            .collect()
+    };
+    let before = spis(&world);
+    let (mut hq, mut branch) = (End::hq(), End::branch());
+    hq.children.push(("voice", "10.1.9.0/24", "10.9.0.0/16"));
+    branch
+        .children
+        .push(("voice", "10.9.0.0/16", "10.1.9.0/24"));
+    world.configure(0, hq.configuration());
+    world.configure(1, branch.configuration());
+    world.run(Duration::from_secs(2));
+    for node in &world.nodes {
+        assert_eq!(
+            (node.count("ike-sa-established"), node.count("child-up")),
+            (1, 2),
+            "{:?}",
+            node.events
+        );
+    }
+    assert!(
+        before
+            .iter()
+            .flatten()
+            .all(|sa| spis(&world)[0].contains(sa))
+    );
+    world.configure(1, End::branch().configuration());
+    world.run(Duration::from_secs(2));
+    assert_eq!(spis(&world), before);
+    for node in &world.nodes {
+        assert_eq!(node.count("ike-sa-closed"), 0);
+        assert_eq!(node.kernel.broken, Vec::<String>::new());
+    }
+    assert_eq!(world.nodes[1].kernel.policies.len(), 3);
+    assert_eq!(
+        world.nodes[0].kernel.policies.len(),
+        6,
+        "headquarters still blocks what it protects"
+    );
 }
 
 #[test]

@@ -258,9 +258,11 @@ fn describe(event: &Event) -> Record {
         Event::Configured {
             added,
             removed,
+            changed,
             unchanged,
         } => line(format!(
-            "configuration in force, connections: {added} added, {removed} removed, {unchanged} unchanged"
+            "configuration in force, connections: {added} added, {removed} removed, {changed} changed in their children, \
+             {unchanged} unchanged"
         )),
         Event::PolicyFailed { failure } => {
             line(format!("a policy is not in force: {failure}")).with_failure(failure)

@@ -90,6 +90,29 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Whether `other` is the same but for its children, so that an IKE SA of one serves the other.
+    #[must_use]
+    pub fn differs_in_children_only(&self, other: &Self) -> bool {
+        let Self {
+            name,
+            local,
+            remote,
+            proposals,
+            authentication,
+            children: _,
+            liveness,
+        } = self;
+        (name, local, remote, proposals, authentication, liveness)
+            == (
+                &other.name,
+                &other.local,
+                &other.remote,
+                &other.proposals,
+                &other.authentication,
+                &other.liveness,
+            )
+    }
+
     /// Whether we start negotiating by ourselves: any child is to be kept up.
     #[must_use]
     pub fn initiates(&self) -> bool {

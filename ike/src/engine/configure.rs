@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::{Child, Configuration, Connection, Name, Shunt, ShuntAction};
+use crate::wire::IkeSpi;
 
 use super::Engine;
 use super::connections::{ChildEntry, Entry};
@@ -48,13 +49,17 @@ impl Engine {
             .map(|connection| connection.name.clone())
             .collect();
         let mut old = std::mem::take(&mut self.connections.entries);
-        let mut steps = Vec::new();
+        let (mut steps, mut changed, mut dropped) = (Vec::new(), 0, Vec::new());
         self.connections.order.clear();
         self.connections.by_remote.clear();
         for connection in &connections {
             let name = connection.name.clone();
             let entry = match old.remove(&name) {
                 Some(entry) if unchanged.contains(&name) => entry,
+                Some(entry) if entry.connection.differs_in_children_only(connection) => {
+                    changed += 1;
+                    self.change_children(entry, connection, &mut steps, &mut dropped)
+                }
                 replaced => {
                     if let Some(entry) = replaced {
                         old.insert(name.clone(), entry);
@@ -81,6 +86,12 @@ impl Engine {
         for (name, entry) in old {
             self.dismiss(&name, entry);
         }
+        for (own, child) in dropped {
+            self.with_sa(own, |sa, shared| {
+                sa.withdraw(|queued| queued.name == child);
+                sa.delete_child(shared, |sa| sa.child.name == child, &Cause::TakenDown);
+            });
+        }
         let after = self.places();
         before.retain(|place| !after.contains(place));
         let steps = before
@@ -90,10 +101,10 @@ impl Engine {
         self.shared
             .apply(KernelOwner::Removal, steps, OnFailure::Continue);
 
-        let added = connections.len() - unchanged.len();
         self.shared.event(Event::Configured {
-            added,
+            added: connections.len() - unchanged.len() - changed,
             removed,
+            changed,
             unchanged: unchanged.len(),
         });
         for name in self.connections.order.clone() {
@@ -113,6 +124,44 @@ impl Engine {
                     ..ChildEntry::default()
                 }),
             );
+        }
+        entry
+    }
+
+    /// A connection that differs in its children only: its IKE SAs stay, and so do the children that stay as they were.
+    /// What is to go is added to `dropped`, to be taken down when the new policies stand.
+    fn change_children(
+        &mut self,
+        mut entry: Entry,
+        connection: &Arc<Connection>,
+        steps: &mut Vec<KernelStep>,
+        dropped: &mut Vec<(IkeSpi, Name)>,
+    ) -> Entry {
+        let old = std::mem::replace(&mut entry.connection, connection.clone());
+        let (stays, goes): (Vec<_>, Vec<_>) =
+            (old.children.iter()).partition(|child| connection.children.contains(child));
+        for child in goes {
+            entry.children.remove(&child.name);
+            dropped.extend(entry.sas.iter().map(|own| (*own, child.name.clone())));
+        }
+        for child in &connection.children {
+            if !stays.contains(&child) {
+                let slots = self.block(&connection.name, child, steps);
+                let state = Box::new(ChildEntry {
+                    slots,
+                    ..ChildEntry::default()
+                });
+                entry.children.insert(child.name.clone(), state);
+            }
+        }
+        for own in entry.sas.clone() {
+            self.with_sa(own, |sa, _| sa.adopt(connection));
+        }
+        let known: BTreeSet<Name> = entry.children.keys().cloned().collect();
+        let unknown = |children: &BTreeSet<Name>| !children.is_subset(&known);
+        for command in entry.take_waiters(unknown) {
+            let failure = Failure::new(Step::Start, Cause::TakenDown);
+            self.reply(command, super::Reply::Failed(Box::new(failure)));
         }
         entry
     }

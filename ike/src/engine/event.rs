@@ -163,10 +163,12 @@ pub enum Event {
     },
     /// A new configuration is in force.
     Configured {
-        /// How many connections it added, and which it changed or took away.
+        /// How many connections are new, or replaced under their old name.
         added: usize,
         /// How many connections are gone or replaced.
         removed: usize,
+        /// How many kept their IKE SAs while some of their children came, went or changed.
+        changed: usize,
         /// How many stayed as they were.
         unchanged: usize,
     },

@@ -47,7 +47,11 @@ impl Engine {
                     .map(|(at, failure)| (name.clone(), *at, failure.clone()))
             })
             .collect();
-        let retry_in = entry.timer.map(|at| at.saturating_sub(now));
+        let by_itself = state == ConnectionState::Waiting || state == ConnectionState::Up;
+        let retry_in = entry
+            .timer
+            .filter(|_| by_itself)
+            .map(|at| at.saturating_sub(now));
         ConnectionSnapshot {
             connection: entry.connection.clone(),
             state,

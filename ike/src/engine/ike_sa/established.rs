@@ -293,6 +293,15 @@ impl IkeSa {
         }
     }
 
+    /// From now on the connection is this one, which differs from the old one in its children only. An IKE SA that is
+    /// still on its way keeps the old one, and is begun again.
+    pub(in crate::engine) fn adopt(&mut self, connection: &Arc<Connection>) {
+        if let State::Established(established) = &mut self.state {
+            established.connection = connection.clone();
+            self.connection = Some(connection.clone());
+        }
+    }
+
     /// Forgets children that are asked for and not begun yet.
     pub(in crate::engine) fn withdraw(&mut self, which: impl Fn(&Child) -> bool) {
         if let State::Established(established) = &mut self.state {
