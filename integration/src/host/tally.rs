@@ -41,6 +41,9 @@ enum Part {
     Lines,
     Successes,
     Failures,
+    /// What a test wrote itself.
+    Output,
+    OutputOfFailed,
 }
 
 impl Tally {
@@ -62,29 +65,44 @@ impl Tally {
 
     fn read_line(&mut self, line: &str) -> io::Result<()> {
         let is_result = line.starts_with("test result:");
-        if let Some(counts) = line.strip_prefix("test result:") {
-            self.part = Part::Lines;
-            self.passed += number_before(counts, " passed");
-            self.failed += number_before(counts, " failed");
-            self.ignored += number_before(counts, " ignored");
-        } else if line == "failures:" {
-            self.part = Part::Failures;
-        } else if line == "successes:" {
-            self.part = Part::Successes;
-        } else if let Some((name, "ok")) = line.strip_prefix("test ").and_then(held) {
-            self.held.insert(name.to_owned());
-        } else if let Some(why) = line.trim_start().strip_prefix("skipped: ")
+        match (self.part, line) {
+            // A test may itself run test programs: what it captured of them does not count.
+            (_, "failures:") => self.part = Part::Failures,
+            (_, "successes:") => self.part = Part::Successes,
+            (Part::Successes | Part::Failures, _) if line.ends_with(" stdout ----") => {
+                self.part = if self.part == Part::Failures {
+                    Part::OutputOfFailed
+                } else {
+                    Part::Output
+                };
+            }
+            (Part::Output | Part::OutputOfFailed, _) => {}
+            _ if is_result => {
+                self.part = Part::Lines;
+                self.passed += number_before(line, " passed");
+                self.failed += number_before(line, " failed");
+                self.ignored += number_before(line, " ignored");
+            }
+            _ => {
+                if let Some((name, "ok")) = line.strip_prefix("test ").and_then(held) {
+                    self.held.insert(name.to_owned());
+                }
+            }
+        }
+        if let Some(why) = line.trim_start().strip_prefix("skipped: ")
             && !self.skipped.iter().any(|known| known == why)
         {
             self.skipped.push(why.to_owned());
         }
+        let of_failure = matches!(self.part, Part::Failures | Part::OutputOfFailed);
+        let of_success = matches!(self.part, Part::Successes | Part::Output);
         let shown = match self.show {
-            Show::All => self.part != Part::Successes,
+            Show::All => !of_success,
             // A summary of no tests says nothing.
             Show::Failures => {
-                self.part == Part::Failures
+                of_failure
                     || line.ends_with("... FAILED")
-                    || (is_result && !line.contains(" 0 passed; 0 failed"))
+                    || (is_result && !of_success && !line.contains(" 0 passed; 0 failed"))
             }
         };
         if shown {
@@ -141,8 +159,13 @@ mod tests {
         for _ in 0..2 {
             write!(tally, "test a ... ok\nskipped: no ESP here\ntest result: ok. 12 passed; 1 failed; 3 ignored; 0 measured\n").unwrap();
         }
+        write!(
+            tally,
+            "successes:\n\n---- b stdout ----\ntest result: ok. 5 passed; 0 failed; 0 ignored\n\nsuccesses:\n    b\n\ntest result: ok. 1 passed; 0 failed; 0 ignored\n"
+        )
+        .unwrap();
         std::fs::remove_file(log).unwrap();
-        assert_eq!((tally.passed, tally.failed, tally.ignored), (24, 2, 6));
+        assert_eq!((tally.passed, tally.failed, tally.ignored), (25, 2, 6));
         assert_eq!(tally.skipped, ["no ESP here"]);
     }
 }

@@ -38,9 +38,8 @@ impl<'net> Ikd<'net> {
         let log = daemon.directory.join("output.log");
         // The control socket answers before the kernel has the policies.
         daemon.wait_until("ready", Duration::from_secs(30), || {
-            UnixStream::connect(&socket).is_ok()
-                && std::fs::read_to_string(&log)
-                    .is_ok_and(|log| log.contains("configuration in force"))
+            std::fs::read_to_string(&log).is_ok_and(|log| log.contains("configuration in force"))
+                && UnixStream::connect(&socket).is_ok()
         })?;
         Ok(Self { gateway, daemon })
     }

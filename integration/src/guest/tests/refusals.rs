@@ -101,7 +101,12 @@ fn is_refused(world: &World, refusal: &Refusal, initiator: Kind, responder: Kind
                 refusal.strongswan_answers
             },
         );
-        says("the initiator", || pair.hq.reasons(), begins)?;
+        // What is only a hint so far stands in the log, not yet among the failures.
+        says(
+            "the initiator",
+            || pair.hq.reasons() + &pair.hq.log(),
+            begins,
+        )?;
         says("the responder", || pair.branch.reasons(), answers)?;
         // An IKE SA without a child may be left, an SA in the kernel may not.
         harness::no_sa_is_left(world)

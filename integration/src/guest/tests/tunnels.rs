@@ -130,13 +130,11 @@ fn two_children_share_an_ike_sa(world: &World, initiator: Kind, responder: Kind)
             "two Child SAs use four SPIs, the wire showed {}",
             spis.len()
         );
-        let crossed = ping(&net.alice, ALICE, BOB_2, 1, 56, BRIEFLY)?;
-        let clear = sniffer::count(&frames)
-            .get(&Frame::Clear)
-            .copied()
-            .unwrap_or(0);
-        ensure!(clear == 0, "{clear} clear packets passed");
-        let _ = crossed; // Neither child's selectors hold it: it goes as it would without ikd.
+        let seen = sniffer::count(&frames);
+        ensure!(
+            !seen.contains_key(&Frame::Clear),
+            "the wire carried clear packets: {seen:?}"
+        );
         Ok(())
     })();
     pair.explain(result)?;
