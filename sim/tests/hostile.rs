@@ -747,7 +747,7 @@ fn an_unknown_critical_payload_inside_is_named_and_ends_ike_auth_but_not_an_ike_
         .ask(&mut world, &mut session, AUTH, &chain)
         .expect("an answer");
     let critical = notify(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, &[200]);
-    assert_eq!(said.payloads, [critical.clone()]);
+    assert_eq!(said.payloads, std::slice::from_ref(&critical));
     forgotten(&mut world, 0);
 
     peer.renew();
@@ -757,7 +757,10 @@ fn an_unknown_critical_payload_inside_is_named_and_ends_ike_auth_but_not_an_ike_
     assert!(peer.ask(&mut world, &mut session, AUTH, &chain).is_some());
     for exchange in [INFORMATIONAL, CREATE] {
         let said = peer.ask(&mut world, &mut session, exchange, &[unknown(200, true)]);
-        assert_eq!(said.expect("an answer").payloads, [critical.clone()]);
+        assert_eq!(
+            said.expect("an answer").payloads,
+            std::slice::from_ref(&critical)
+        );
     }
     still_up(&mut world, &mut peer, &mut session);
 }

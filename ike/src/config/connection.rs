@@ -2,7 +2,7 @@
 //!
 //! These types are the engine's whole configuration. They are built by the policy language (or by a test) after it has
 //! checked what a type cannot say; the engine relies on the invariants written on the fields and holds no secret here:
-//! keys are asked for by the connection's name ([`crate::engine::Question`]).
+//! keys are asked for by the connection's name ([`crate::engine::io::Question`]).
 
 use std::fmt;
 use std::net::IpAddr;

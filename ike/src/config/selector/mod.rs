@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A selector is a set of packets, a box in three dimensions; what is behind one end is a list of them, their union.
-//! [`text`] reads and prints, [`narrow`] is the algebra of RFC 7296 section 2.9, [`kernel`] cuts ranges into what XFRM
+//! [`text`] reads and prints, [`mod@narrow`] is the algebra of RFC 7296 section 2.9, [`kernel`] cuts ranges into what XFRM
 //! can compare.
 
 pub mod kernel;
