@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use nix::sys::socket::sockopt::{RcvBufForce, ReceiveTimeout};
+use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimeout};
 use nix::sys::socket::{
     AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, setsockopt, socket,
 };
@@ -24,6 +24,7 @@ use super::packets;
 const ETHERNET_BYTES: usize = 14;
 const PACKET_OUTGOING: u8 = 4;
 const SNAP_BYTES: usize = 65_535;
+const BUFFER_BYTES: usize = 8 << 20;
 
 /// What a frame is, to somebody who may only look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,7 +138,10 @@ impl Sniffer {
             )
         });
         let socket = socket.context("opening a packet socket")?;
-        setsockopt(&socket, RcvBufForce, &(8 << 20)).context("enlarging the sniffer's buffer")?;
+        // Beyond the system's limit where this may be done: in a user namespace it may not.
+        setsockopt(&socket, RcvBufForce, &BUFFER_BYTES)
+            .or_else(|_| setsockopt(&socket, RcvBuf, &BUFFER_BYTES))
+            .context("enlarging the sniffer's buffer")?;
         setsockopt(&socket, ReceiveTimeout, &TimeVal::new(0, 50_000))?;
         let frames = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
