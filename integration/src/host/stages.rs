@@ -104,17 +104,18 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
             .then(|| scope.spawn(|| cargo_deny(paths)));
 
         report.stage("fmt", 0.2, || {
-            check(cargo(paths).args(["fmt", "--all", "--check"]))
+            check_with(paths, "rustfmt", &["fmt", "--all", "--check"])
         });
         report.stage("clippy", 3.0, || {
-            check(cargo(paths).args([
+            let lint = [
                 "clippy",
                 "--workspace",
                 "--all-targets",
                 "--",
                 "--deny",
                 "warnings",
-            ]))
+            ];
+            check_with(paths, "clippy", &lint)
         });
         report.stage("doc", 1.0, || {
             check(
@@ -232,12 +233,23 @@ impl Found {
 
 /// A check counts as one test.
 fn check(command: &mut Command) -> Result<Found> {
-    Ok(Found::one(
-        command
-            .status()
-            .with_context(|| format!("starting {command:?}"))?
-            .success(),
-    ))
+    let status = command
+        .status()
+        .with_context(|| format!("starting {command:?}"))?;
+    Ok(Found::one(status.success()))
+}
+
+/// A check by a component of the toolchain, which a minimal installation lacks.
+fn check_with(paths: &Paths, component: &str, arguments: &[&str]) -> Result<Found> {
+    let there = cargo(paths).args([arguments[0], "--version"]).output();
+    if there.is_ok_and(|output| output.status.success()) {
+        return check(cargo(paths).args(arguments));
+    }
+    let why = format!("this toolchain has no {component}: rustup component add {component}");
+    Ok(Found {
+        skipped: vec![why],
+        ..Found::default()
+    })
 }
 
 /// The names of tests to run, if `--only` gave a part of them.
