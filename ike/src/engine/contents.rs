@@ -23,8 +23,6 @@ pub(super) struct Contents<'a> {
     pub(super) tsr: Option<TrafficSelectors>,
     pub(super) notifies: Vec<Notify<'a>>,
     pub(super) deletes: Vec<Delete>,
-    /// An EAP payload is there: its sender wants a kind of authentication that we do not speak.
-    pub(super) eap: bool,
 }
 
 impl<'a> Contents<'a> {
@@ -52,7 +50,6 @@ impl<'a> Contents<'a> {
                 Payload::TsR(ts) => once(&mut contents.tsr, ts, "TSr")?,
                 Payload::Notify(notify) => contents.notifies.push(notify),
                 Payload::Delete(delete) => contents.deletes.push(delete),
-                Payload::Eap(_) => contents.eap = true,
                 // Certificates, configuration, vendor IDs and what we do not know change nothing here.
                 _ => {}
             }

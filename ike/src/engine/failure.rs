@@ -203,6 +203,8 @@ pub enum Cause {
         /// How it tried.
         found: AuthMethod,
     },
+    /// The peer sent no AUTH: it wants to authenticate by EAP.
+    WantsEap,
     /// The suite chosen in IKE_SA_INIT (from all connections that fit the addresses) is not allowed in the connection
     /// that the identities chose.
     SuiteNotAllowed {
@@ -279,6 +281,7 @@ impl Cause {
             Self::HeldDown { .. } => "held-down",
             Self::SpiInUse { .. } => "spi-in-use",
             Self::AuthMethod { .. } => "auth-method",
+            Self::WantsEap => "wants-eap",
             Self::SuiteNotAllowed { .. } => "suite-not-allowed",
             Self::Refused { .. } => "refused-by-peer",
             Self::ChildlessUnsupported => "childless-unsupported",
@@ -450,7 +453,7 @@ impl Failure {
             Cause::NoRemoteAddress => "give `remote: address`, or let the peer begin",
             Cause::ChildlessUnsupported => "give the connection at least one child",
             Cause::KernelModeNone => "remove `kernel: none` to install Child SAs",
-            Cause::AuthMethod { .. } => {
+            Cause::AuthMethod { .. } | Cause::WantsEap => {
                 "this connection authenticates by pre-shared key on both sides"
             }
             _ => return None,
@@ -552,6 +555,9 @@ impl fmt::Display for Cause {
             Self::AuthMethod { found } => write!(
                 f,
                 "the peer authenticates by {found}, which this connection does not allow"
+            ),
+            Self::WantsEap => f.write_str(
+                "the peer sent no AUTH: it wants to authenticate by EAP, which is not there yet",
             ),
             Self::SuiteNotAllowed { suite, connection } => {
                 write!(

@@ -155,16 +155,9 @@ pub(super) fn auth_request(sa: &mut IkeSa, shared: &mut Shared, opened: Opened<'
         Ok((identified, child))
     });
     match understood {
-        Ok(((connection, claimed), child)) => {
-            sa.connection = Some(connection.clone());
-            ask_for_proof(
-                sa,
-                shared,
-                keyed,
-                (connection, claimed),
-                path,
-                (&contents, child),
-            );
+        Ok((named, child)) => {
+            sa.connection = Some(named.connection.clone());
+            ask_for_proof(sa, shared, keyed, named, path, (&contents, child));
         }
         Err(cause) => {
             sa.state = State::HalfOpen(Box::new(HalfOpen { keyed, candidates }));
@@ -173,22 +166,34 @@ pub(super) fn auth_request(sa: &mut IkeSa, shared: &mut Shared, opened: Opened<'
     }
 }
 
+/// Whom a peer claims to be, what it brings to prove it, and the connection that this means.
+struct Named {
+    connection: Arc<Connection>,
+    claimed: Identity,
+    /// The body of its IDi payload, as received.
+    id_body: Vec<u8>,
+    /// Its Authentication Data.
+    auth: Vec<u8>,
+}
+
 /// Which connection the identities mean (both IDs, then the suite), and who the peer says it is.
 fn identify(
     candidates: &[Arc<Connection>],
     keyed: &Keyed,
     contents: &Contents<'_>,
-) -> Result<(Arc<Connection>, Identity), Cause> {
+) -> Result<Named, Cause> {
     let parse = |id: &crate::wire::Identification<'_>| {
         Identity::from_wire(id.id_type, &id.data).map_err(|error| Cause::BadIdentity {
             reason: error.to_string(),
         })
     };
-    let claimed = parse(required(contents.idi.as_ref(), "IDi")?)?;
+    let id = required(contents.idi.as_ref(), "IDi")?;
+    let claimed = parse(id)?;
     let wanted = contents.idr.as_ref().map(parse).transpose()?;
-    if contents.auth.is_none() && !contents.eap {
-        // A peer that leaves AUTH out wants EAP (RFC 7296 section 2.16).
-        return Err(Cause::MissingPayload { payload: "AUTH" });
+    // A peer that leaves AUTH out wants EAP (RFC 7296 section 2.16).
+    let auth = contents.auth.as_ref().ok_or(Cause::WantsEap)?;
+    if auth.method != AuthMethod::SHARED_KEY_MIC {
+        return Err(Cause::AuthMethod { found: auth.method });
     }
     let fits = |connection: &&Arc<Connection>| {
         connection
@@ -216,7 +221,12 @@ fn identify(
             .any(|proposal| proposal.allows(&keyed.suite))
     });
     match (allowed, ordered.next()) {
-        (Some(connection), _) => Ok(((*connection).clone(), claimed)),
+        (Some(connection), _) => Ok(Named {
+            connection: (*connection).clone(),
+            claimed,
+            id_body: id.body(),
+            auth: auth.data.to_vec(),
+        }),
         (None, Some(connection)) => Err(Cause::SuiteNotAllowed {
             suite: keyed.suite.to_string(),
             connection: connection.name.clone(),
@@ -238,45 +248,23 @@ fn identify(
     }
 }
 
+/// Has the owner of the secret verify what the peer brought, and sign for us.
 fn ask_for_proof(
     sa: &mut IkeSa,
     shared: &mut Shared,
     keyed: Keyed,
-    (connection, claimed): (Arc<Connection>, Identity),
+    Named {
+        connection,
+        claimed,
+        id_body,
+        auth,
+    }: Named,
     path: Path,
     (contents, child): (&Contents<'_>, Option<Offered>),
 ) {
-    let (Some(id), Some(auth)) = (&contents.idi, &contents.auth) else {
-        sa.state = State::HalfOpen(Box::new(HalfOpen {
-            keyed,
-            candidates: Vec::new(),
-        }));
-        return refuse(
-            sa,
-            shared,
-            path,
-            ExchangeType::IKE_AUTH,
-            Cause::AuthMethod {
-                found: AuthMethod(0),
-            },
-        );
-    };
-    if auth.method != AuthMethod::SHARED_KEY_MIC {
-        sa.state = State::HalfOpen(Box::new(HalfOpen {
-            keyed,
-            candidates: Vec::new(),
-        }));
-        return refuse(
-            sa,
-            shared,
-            path,
-            ExchangeType::IKE_AUTH,
-            Cause::AuthMethod { found: auth.method },
-        );
-    }
     let verify = PskVerification {
-        octets: keyed.initiator_octets(shared, &id.body()),
-        received: auth.data.to_vec(),
+        octets: keyed.initiator_octets(shared, &id_body),
+        received: auth,
     };
     let sign = keyed.responder_octets(shared, &id_payload(&connection.local.id).body());
     let (question, claim) = Claim::question(
