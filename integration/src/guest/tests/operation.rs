@@ -20,7 +20,10 @@ pub(super) fn tests() -> Vec<Test> {
             "sighup_adds_and_removes_a_policy_and_keeps_the_tunnel",
             reload,
         ),
-        Test::new("sighup_adds_and_removes_a_child", reload_children),
+        Test::new(
+            "sighup_adds_and_removes_a_child_and_keeps_the_other",
+            reload_children,
+        ),
         Test::new("a_bad_file_at_sighup_changes_nothing", bad_reload),
         Test::new("sigterm_says_goodbye_and_leaves_nothing", sigterm),
         Test::new(
@@ -95,13 +98,17 @@ fn reload_children(world: &World) -> Result<()> {
     let mut at_hq = Ikd::start(&net.hq, &hq)?;
     let mut at_branch = Kind::Strongswan.start(&net.branch, &both.mirrored())?;
     at_hq.up("lan")?;
+    let spi = lan_spi(&at_hq)?;
     at_hq.reload(&policy_file(&both))?;
     ensure!(
         eventually(PATIENCE, || at_hq.up("second").is_ok()),
         "the added child does not come up:\n{}",
         at_hq.log()
     );
-    at_hq.up("lan")?;
+    ensure!(
+        lan_spi(&at_hq)? == spi,
+        "the child that stayed was made anew"
+    );
     for (from, to) in [(ALICE, BOB), (ALICE_2, BOB_2)] {
         let answered = ping(&net.alice, from, to, 2, 56, traffic::PATIENCE)?;
         ensure!(
@@ -119,7 +126,10 @@ fn reload_children(world: &World) -> Result<()> {
         "the removed child is still listed:\n{}",
         at_hq.list()?
     );
-    at_hq.up("lan")?;
+    ensure!(
+        lan_spi(&at_hq)? == spi,
+        "the child that stayed was made anew"
+    );
     let answered = ping(&net.alice, ALICE, BOB, 2, 56, traffic::PATIENCE)?;
     ensure!(
         answered == 2,
