@@ -264,16 +264,31 @@ fn unit_tests(paths: &Paths, options: &Options) -> Result<Found> {
         tests.env(FULL, "1");
     }
     tests.args(filter(options)).args(["--", "--show-output"]);
-    let mut child = tests
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("starting cargo test")?;
-    let mut tally = Tally::new(Show::Failures, &paths.lab.join("unit.log"))?;
+    tests.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = tests.spawn().context("starting cargo test")?;
     let stdout = child.stdout.take().context("the tests' output")?;
-    for line in BufReader::new(stdout).split(b'\n') {
-        tally.write_all(&line?)?;
-        tally.write_all(b"\n")?;
-    }
+    let stderr = child.stderr.take().context("the tests' errors")?;
+    let mut tally = Tally::new(Show::Failures, &paths.lab.join("unit.log"))?;
+    let aloud = std::thread::scope(|scope| -> Result<Vec<String>> {
+        // Cargo's progress, and what a test says past the capture.
+        let aloud = scope.spawn(|| {
+            let lines = BufReader::new(stderr)
+                .lines()
+                .map_while(std::result::Result::ok);
+            lines
+                .inspect(|line| eprintln!("{line}"))
+                .filter(|line| line.starts_with("skipped: "))
+                .collect()
+        });
+        for line in BufReader::new(stdout).split(b'\n') {
+            tally.write_all(&line?)?;
+            tally.write_all(b"\n")?;
+        }
+        Ok(aloud
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })?;
+    aloud.iter().for_each(|line| tally.note_skip(line));
     Ok(Found::tests(tally, child.wait()?.success()))
 }
 

@@ -63,6 +63,15 @@ impl Tally {
         })
     }
 
+    /// Takes notice of `line` if it says that something was skipped, and why.
+    pub fn note_skip(&mut self, line: &str) {
+        if let Some(why) = line.trim_start().strip_prefix("skipped: ")
+            && !self.skipped.iter().any(|known| known == why)
+        {
+            self.skipped.push(why.to_owned());
+        }
+    }
+
     fn read_line(&mut self, line: &str) -> io::Result<()> {
         let is_result = line.starts_with("test result:");
         match (self.part, line) {
@@ -89,11 +98,7 @@ impl Tally {
                 }
             }
         }
-        if let Some(why) = line.trim_start().strip_prefix("skipped: ")
-            && !self.skipped.iter().any(|known| known == why)
-        {
-            self.skipped.push(why.to_owned());
-        }
+        self.note_skip(line);
         let of_failure = matches!(self.part, Part::Failures | Part::OutputOfFailed);
         let of_success = matches!(self.part, Part::Successes | Part::Output);
         let shown = match self.show {
@@ -106,9 +111,7 @@ impl Tally {
             }
         };
         if shown {
-            let mut stdout = io::stdout();
-            writeln!(stdout, "{line}")?;
-            stdout.flush()?;
+            println!("{line}");
         }
         Ok(())
     }
