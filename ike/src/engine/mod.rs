@@ -196,7 +196,11 @@ impl Engine {
 
     fn tick(&mut self) {
         let now = self.shared.now.boot;
-        while let Some(timer) = self.timers.take_due(now) {
+        // As many as are due now: one that makes itself due again waits for the next tick.
+        for _ in 0..self.timers.count_due(now) {
+            let Some(timer) = self.timers.take_due(now) else {
+                break;
+            };
             match timer {
                 Timer::IkeSa(own) => {
                     if let Some(sa) = self.ike_sas.get_mut(&own) {

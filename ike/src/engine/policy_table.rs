@@ -448,4 +448,18 @@ mod tests {
             })
         );
     }
+
+    #[test]
+    fn selectors_are_counted_before_they_are_paired() {
+        let side = |net: u8| -> Vec<Selector> {
+            (0..255)
+                .map(|at| format!("10.{net}.{at}.1-10.{net}.{at}.254"))
+                .map(|text| text.parse().expect("a selector"))
+                .collect()
+        };
+        match slots(&side(1), &side(2)) {
+            Err(Cause::TooManyPolicies { needed, .. }) => assert!(needed < 100_000, "{needed}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -40,6 +40,11 @@ impl Timers {
         self.0.first().map(|(at, _)| *at)
     }
 
+    /// How many are due.
+    pub(super) fn count_due(&self, now: Duration) -> usize {
+        self.0.iter().take_while(|(at, _)| *at <= now).count()
+    }
+
     /// Takes the first timer that is due.
     pub(super) fn take_due(&mut self, now: Duration) -> Option<Timer> {
         self.0.first().filter(|(at, _)| *at <= now)?;
