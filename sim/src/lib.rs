@@ -19,6 +19,7 @@ pub mod kernel;
 pub mod network;
 pub mod node;
 pub mod peer;
+pub mod provider;
 pub mod random;
 pub mod setup;
 pub mod world;

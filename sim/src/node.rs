@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ike::auth::ask::answer_psk;
 use ike::config::{Configuration, Name};
-use ike::crypto::standard;
+use ike::crypto::{Provider, standard};
 use ike::engine::event::Event;
 use ike::engine::failure::Failure;
 use ike::engine::io::{
@@ -53,9 +53,20 @@ pub struct Node {
 }
 
 impl Node {
-    /// A gateway that knows nothing yet.
+    /// A gateway that knows nothing yet, with the cryptography that ships.
     #[must_use]
     pub fn new(name: &'static str, address: IpAddr, seed: u64) -> Self {
+        Self::with_provider(name, address, seed, standard())
+    }
+
+    /// A gateway that knows nothing yet, with other cryptography.
+    #[must_use]
+    pub fn with_provider(
+        name: &'static str,
+        address: IpAddr,
+        seed: u64,
+        provider: &'static dyn Provider,
+    ) -> Self {
         let random = RandomSource(Box::new(SeededRandom::new(seed)));
         Self {
             name,
@@ -71,7 +82,7 @@ impl Node {
             kernel_requests: VecDeque::new(),
             engine: Engine::new(Options {
                 number: 1,
-                provider: standard(),
+                provider,
                 random,
             }),
             deadline: None,

@@ -664,6 +664,25 @@ fn every_command_is_answered_once_whatever_else_happens() {
 }
 
 #[test]
+fn who_waits_for_up_hears_of_a_shutdown() {
+    for kernel_first in [true, false] {
+        let mut world = two_gateways(34, Quality::default());
+        world.configure(1, End::branch().configuration());
+        let waiting = world.command(1, up());
+        world.run(Duration::from_secs(1));
+        world.nodes[1].hold_kernel = kernel_first;
+        let shutdown = world.command(1, Command::Shutdown);
+        let late = world.command(1, up());
+        world.release(1);
+        world.run(Duration::from_secs(10));
+        for id in [waiting, late] {
+            assert!(matches!(world.nodes[1].replies[&id], Reply::Failed(_)));
+        }
+        assert!(matches!(world.nodes[1].replies[&shutdown], Reply::Done));
+    }
+}
+
+#[test]
 fn a_connection_that_changes_while_a_peer_is_half_way_in_is_not_served_by_the_old_one() {
     for configuration in [Configuration::default(), {
         let mut hq = End::hq();

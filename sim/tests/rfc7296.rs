@@ -1180,7 +1180,7 @@ fn rfc7296_107_a_delete_of_the_ike_sa_names_no_spi_and_takes_all_children() {
 
 #[test]
 fn rfc7296_108_our_notifies_about_no_sa_name_none() {
-    let (mut world, mut peer) = responder(108);
+    let (mut world, peer) = responder(108);
     let request = peer.init_with(vec![]);
     let answers = peer.send(&mut world, &request);
     let message = Message::parse(&answers[0]).expect("a message");

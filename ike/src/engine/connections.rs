@@ -519,6 +519,10 @@ impl Engine {
 
     /// `up`: wanted until it is there or has failed, and no longer held down.
     pub(super) fn command_up(&mut self, command: CommandId, name: Name, child: Option<Name>) {
+        if self.shutting_down {
+            let failure = Failure::new(Step::Start, Cause::TakenDown);
+            return self.reply(command, Reply::Failed(Box::new(failure)));
+        }
         let Some(entry) = self.connections.entries.get_mut(&name) else {
             return self.reply(command, Reply::NotFound { name });
         };
@@ -573,6 +577,18 @@ impl Engine {
             });
         }
         self.reconcile(&name);
+    }
+
+    /// Nobody who waits for `up` will see it: the engine shuts down.
+    pub(super) fn disappoint_all(&mut self) {
+        let entries = self.connections.entries.values_mut();
+        let waiting: Vec<_> = entries
+            .flat_map(|entry| entry.take_waiters(|_| true))
+            .collect();
+        for command in waiting {
+            let failure = Failure::new(Step::Start, Cause::TakenDown);
+            self.reply(command, Reply::Failed(Box::new(failure)));
+        }
     }
 
     /// `down`: held down until `up`, or until the configuration changes it; answered when the kernel is clean.

@@ -338,6 +338,7 @@ impl Engine {
             return self.reply(command, Reply::Done);
         }
         self.shutting_down = true;
+        self.disappoint_all();
         let until = self.shared.now.boot + SHUTDOWN_TIME;
         self.shutdown = Some(Shutdown {
             command,
