@@ -2,7 +2,7 @@
 //! it ended.
 
 use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -76,16 +76,18 @@ pub fn contain(root: &Path, lab: &Path, out: &Path) -> Result<()> {
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, private, None::<&str>)
         .context("making the mounts private")?;
-    // The upper layer, where the job's changes go, lives in memory. /mnt of this namespace is nobody else's.
-    let layers = PathBuf::from("/mnt");
-    mount_at("tmpfs", "/mnt", "mode=755")?;
-    for directory in ["upper", "work", "root"] {
-        std::fs::create_dir(layers.join(directory))?;
+    // The upper layer, where the job's changes go, lives in memory that only these namespaces see.
+    let layers = root.with_file_name("layers");
+    mount_at("tmpfs", &layers, "mode=755")?;
+    let [upper, work, new_root] = ["upper", "work", "root"].map(|name| layers.join(name));
+    for directory in [&upper, &work, &new_root] {
+        std::fs::create_dir(directory)?;
     }
-    let new_root = layers.join("root");
     let options = format!(
-        "lowerdir={},upperdir=/mnt/upper,workdir=/mnt/work",
-        root.display()
+        "lowerdir={},upperdir={},workdir={}",
+        root.display(),
+        upper.display(),
+        work.display()
     );
     mount(
         Some("overlay"),
@@ -131,8 +133,10 @@ fn prepare_run() -> Result<()> {
     Ok(())
 }
 
-fn mount_at(kind: &str, directory: &str, options: &str) -> Result<()> {
-    std::fs::create_dir_all(directory).with_context(|| format!("making {directory}"))?;
+fn mount_at(kind: &str, directory: impl AsRef<Path>, options: &str) -> Result<()> {
+    let directory = directory.as_ref();
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("making {}", directory.display()))?;
     mount(
         Some(kind),
         directory,
@@ -140,7 +144,7 @@ fn mount_at(kind: &str, directory: &str, options: &str) -> Result<()> {
         MsFlags::empty(),
         Some(options),
     )
-    .with_context(|| format!("mounting {kind} at {directory}"))
+    .with_context(|| format!("mounting {kind} at {}", directory.display()))
 }
 
 /// Runs the job of [`LAB`] and returns its exit status.

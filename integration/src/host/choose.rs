@@ -43,24 +43,9 @@ pub fn own_kernel_has_esp() -> Result<(), String> {
     if !Uid::effective().is_root() {
         probe.args(["--user", "--map-root-user"]);
     }
-    probe.args([
-        "--net", "--mount", "--pid", "--fork", "ip", "xfrm", "state", "add",
-    ]);
-    probe.args([
-        "src",
-        "192.0.2.1",
-        "dst",
-        "192.0.2.2",
-        "proto",
-        "esp",
-        "spi",
-        "0x1000",
-        "mode",
-        "tunnel",
-        "aead",
-        "rfc4106(gcm(aes))",
-    ]);
-    probe.args(["0x000102030405060708090a0b0c0d0e0f10111213", "128"]);
+    let words = "--net --mount --pid --fork ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1000 \
+        mode tunnel aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128";
+    probe.args(words.split_whitespace());
     match probe.stdin(Stdio::null()).output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(String::from_utf8_lossy(&output.stderr)
