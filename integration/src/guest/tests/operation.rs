@@ -49,7 +49,10 @@ fn reload(world: &World) -> Result<()> {
     at_hq.up("lan")?;
     let spi = lan_spi(at_hq)?;
     let telnet_passes = || tcp_connects((&net.alice, ALICE), (&net.bob, BOB), 23, BRIEFLY);
-    ensure!(telnet_passes()?, "telnet does not get through the tunnel");
+    ensure!(
+        eventually(PATIENCE, || telnet_passes().unwrap_or(false)),
+        "telnet does not get through the tunnel"
+    );
 
     let mut stricter = hq.clone();
     stricter.shunts.push(Shunt {
