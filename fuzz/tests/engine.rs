@@ -224,7 +224,7 @@ impl Fuzzed {
             .keys()
             .nth(at)
             .copied()
-            .unwrap_or((7, IpAddr::from(HQ)));
+            .unwrap_or_else(|| (7, IpAddr::from(HQ)));
         let sa = SaReference { spi, destination };
         self.world
             .input(0, Input::KernelEvent(KernelEvent::Missing { sa }));

@@ -760,6 +760,22 @@ fn a_child_that_is_down_stays_down_when_the_peer_asks() {
 }
 
 #[test]
+fn a_child_that_is_down_is_wanted_again_when_the_configuration_changes_it() {
+    let mut world = tunnel(35);
+    let (connection, child) = (name("tunnel"), Some(name("lan")));
+    world.command_and_wait(0, Command::Down { connection, child });
+    let mut hq = End::hq();
+    hq.children = vec![("lan", "10.1.0.0/16", "10.0.0.0/8")];
+    world.configure(0, hq.configuration());
+    world.run(LONG);
+    let now = world.now;
+    world
+        .nodes
+        .iter_mut()
+        .for_each(|node| node.assert_up(now, 1));
+}
+
+#[test]
 fn a_peer_that_went_away_during_a_question_of_ours_is_not_asked_by_the_dead() {
     // The branch asks for life and gets no answer; then the headquarters' Delete arrives.
     let mut world = tunnel(30);

@@ -142,6 +142,8 @@ impl Engine {
             (old.children.iter()).partition(|child| connection.children.contains(child));
         for child in goes {
             entry.children.remove(&child.name);
+            let named = (connection.name.clone(), child.name.clone());
+            self.shared.held_down.remove(&named);
             dropped.extend(entry.sas.iter().map(|own| (*own, child.name.clone())));
         }
         for child in &connection.children {
