@@ -1427,6 +1427,29 @@ fn one_address_holds_a_few_half_open_ike_sas_and_the_rest_a_bounded_number() {
 }
 
 #[test]
+fn a_peer_whose_address_others_use_gets_in_with_a_cookie() {
+    let (mut world, mut peer) = responder(70);
+    world.configure(0, anybody(Limits::default()));
+    for _ in 0..20 {
+        peer.renew();
+        let request = peer.init_request();
+        peer.send(&mut world, &request);
+    }
+    let now = world.now;
+    assert_eq!(world.nodes[0].list(now).half_open, 8);
+    peer.renew();
+    let request = peer.init_request();
+    let answers = peer.send(&mut world, &request);
+    let answer = Message::parse(&answers[0]).expect("a cookie");
+    assert_eq!(told(&answers, &request), [NotifyType::COOKIE]);
+    let mut with_cookie = Message::parse(&request).expect("our own request");
+    with_cookie.payloads.insert(0, answer.payloads[0].clone());
+    assert_eq!(peer.send(&mut world, &with_cookie.encode()).len(), 1);
+    assert_eq!(world.nodes[0].list(now).half_open, 9);
+    forgotten(&mut world, 0);
+}
+
+#[test]
 fn what_is_kept_for_refused_peers_is_bounded_like_everything_unproven() {
     let (mut world, mut peer) = responder(63);
     let limits = Limits {

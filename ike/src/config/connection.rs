@@ -224,7 +224,7 @@ pub struct Limits {
     pub cookie_threshold: usize,
     /// Half-open IKE SAs that may stand at once; above, IKE_SA_INIT requests are dropped.
     pub half_open: usize,
-    /// Half-open IKE SAs one address may hold.
+    /// Half-open IKE SAs one address may hold before it is asked for a COOKIE; with one, it may hold four times as many.
     pub half_open_per_address: usize,
     /// How long a half-open IKE SA may wait for its IKE_AUTH.
     pub half_open_timeout: Duration,

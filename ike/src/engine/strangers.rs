@@ -28,6 +28,8 @@ use super::io::Path;
 
 /// Unprotected answers that we spare for strangers in a second, and in a burst.
 const RATION: f64 = 50.0;
+/// How many times its share of half-open IKE SAs an address may hold that has proved to hear us.
+const PROVEN_SHARE: usize = 4;
 /// Refusals of strangers that are remembered.
 const REMEMBERED: usize = 32;
 /// The largest IKE_SA_INIT request that we look at: it is kept until IKE_AUTH, and has no reason to be large.
@@ -218,7 +220,7 @@ impl Engine {
     fn room_for(&mut self, remote: IpAddr) -> Result<(), DropReason> {
         let limits = &self.shared.limits;
         let full = self.half_open.count() >= limits.half_open
-            || self.half_open.of(remote) >= limits.half_open_per_address;
+            || self.half_open.of(remote) >= limits.half_open_per_address * PROVEN_SHARE;
         if full {
             Err(DropReason::HalfOpenLimit)
         } else {
@@ -226,11 +228,15 @@ impl Engine {
         }
     }
 
+    /// Whether the newcomer has shown that it hears us, or need not. Somebody who sends in another's name cannot use up
+    /// that one's share: beyond it a cookie is asked for.
     fn address_is_proven(&mut self, peer: (IkeSpi, IpAddr, &[u8]), cookie: Option<&[u8]>) -> bool {
-        if self.half_open.count() < self.shared.limits.cookie_threshold {
+        let shared = &mut self.shared;
+        if self.half_open.count() < shared.limits.cookie_threshold
+            && self.half_open.of(peer.1) < shared.limits.half_open_per_address
+        {
             return true;
         }
-        let shared = &mut self.shared;
         cookie.is_some_and(|cookie| {
             self.cookies.good(
                 shared.provider,
@@ -261,7 +267,9 @@ impl Engine {
 
     pub(super) fn tell_cookie_mode(&mut self) {
         let half_open = self.half_open.count();
-        let on = half_open >= self.shared.limits.cookie_threshold;
+        let threshold = self.shared.limits.cookie_threshold;
+        // Not off again before half of them are gone: one more and one less is not worth telling.
+        let on = half_open >= threshold || (self.cookie_mode && half_open > threshold / 2);
         if on != self.cookie_mode {
             self.cookie_mode = on;
             self.shared.event(Event::CookieMode { on, half_open });
