@@ -27,8 +27,8 @@ use xfrm_sys::{Events, Protocol, Xfrm, XfrmError};
 pub(crate) enum Work {
     /// A request of the engine.
     Request(KernelId, KernelRequest),
-    /// Remove policies that a predecessor left and that nobody has taken over.
-    Sweep,
+    /// Remove policies that a predecessor left and that nobody has taken over, and say when that is done.
+    Sweep(oneshot::Sender<()>),
     /// Remove whatever is still installed, and tell how many SAs and policies that were.
     Clean(oneshot::Sender<Removed>),
 }
@@ -128,6 +128,13 @@ impl Handle {
         counted
             .map(|(name, count)| (name.to_owned(), count))
             .collect()
+    }
+
+    /// Waits until everything handed over before is in the kernel, and what a predecessor left is gone.
+    pub(crate) async fn sweep(&self) {
+        let (reply, swept) = oneshot::channel();
+        self.send(Work::Sweep(reply));
+        let _ = swept.await;
     }
 
     /// Removes what is still installed.

@@ -60,7 +60,10 @@ impl Worker {
                 let outcome = self.request(request).await;
                 self.report(Report::Done(id, outcome));
             }
-            Work::Sweep => self.sweep().await,
+            Work::Sweep(reply) => {
+                self.sweep().await;
+                let _ = reply.send(());
+            }
             Work::Clean(reply) => {
                 let removed = self.clean().await;
                 let _ = reply.send(removed);

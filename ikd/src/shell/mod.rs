@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use crate::arguments::Exit;
 use crate::clock::{self, Timer};
 use crate::control::{Ask, Facts, View};
-use crate::kernel::{self, Work};
+use crate::kernel;
 use crate::log::EventLog;
 use crate::log::record::Record;
 use crate::sockets::{Batch, Counters, Sockets};
@@ -130,7 +130,9 @@ impl Shell {
     /// Makes the configuration true, and works until told to end.
     pub(crate) async fn run(mut self, mut inputs: Inputs, server: control::Server) -> Exit {
         self.configure(Configuration::clone(&self.facts.configuration));
-        self.kernel.send(Work::Sweep);
+        // Nobody is answered before what the configuration protects is protected.
+        self.kernel.sweep().await;
+        Record::new("ready", "the configuration's policies are in force").write(Level::Info);
         let worked = self.work(&mut inputs).await;
         if let Err(error) = &worked {
             Record::new("failed", format!("the daemon cannot go on: {error}")).write(Level::Error);

@@ -323,6 +323,14 @@ impl Engine {
                     self.connections.unsettled.insert(connection);
                 }
                 Notice::Stranger { path, failure } => self.remember(path, failure),
+                Notice::Hinted {
+                    connection,
+                    failure,
+                } => {
+                    if let Some(entry) = self.connections.entries.get_mut(&connection) {
+                        entry.last_failure = Some((self.shared.now.wall, failure));
+                    }
+                }
             }
         }
     }

@@ -53,6 +53,8 @@ pub(super) enum Notice {
     },
     /// A peer without a connection was turned away.
     Stranger { path: Path, failure: Failure },
+    /// An attempt goes on, but somebody said why it will come to nothing.
+    Hinted { connection: Name, failure: Failure },
 }
 
 /// Whose kernel request it is.

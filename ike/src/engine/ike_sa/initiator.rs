@@ -27,7 +27,7 @@ use crate::engine::contents::{Contents, required};
 use crate::engine::event::{DropReason, Event, IkeSpis};
 use crate::engine::failure::{Cause, Failure, Step};
 use crate::engine::io::{Path, Question};
-use crate::engine::shared::Shared;
+use crate::engine::shared::{Notice, Shared};
 use crate::engine::window::Window;
 
 /// How many cookies we send back before we believe that somebody plays with us.
@@ -305,6 +305,19 @@ pub(super) fn init_response(
     } else if let Some(notify) = contents.error() {
         if state.hint != Some(notify) {
             let connection = state.intent.connection.name.clone();
+            if let Some(request) = sa.window.outstanding() {
+                let cause = Cause::NoResponse {
+                    sent: request.sent,
+                    after: request.since(shared.now.boot),
+                    hint: Some(notify),
+                };
+                let failure = Failure::new(Step::IkeSaInit, cause);
+                let connection = connection.clone();
+                shared.notice(Notice::Hinted {
+                    connection,
+                    failure,
+                });
+            }
             shared.event(Event::Hint {
                 connection,
                 path: sa.path,
