@@ -340,3 +340,30 @@ fn both_sides_may_begin_at_once_and_end_with_one_ike_sa() {
         }
     }
 }
+
+#[test]
+fn an_attempt_that_the_peer_did_not_answer_yet_ends_when_the_peer_begins() {
+    let (mut overtaken, mut seen) = (0, 0);
+    for seed in 60..100 {
+        let mut world = two_gateways(seed, Quality::default());
+        world.configure(1, End::branch().configuration());
+        // Refused without proof, for headquarters knows nobody: the request goes on being sent.
+        world.run(Duration::from_millis(500 + seed * 100));
+        let mut hq = End::hq();
+        hq.keep = Keep::Up;
+        world.configure(0, hq.configuration());
+        world.run(Duration::from_secs(30));
+        for node in &mut world.nodes {
+            node.assert_up(world.now, 1);
+            assert!(
+                node.list(world.now).connections[0].last_failure.is_none(),
+                "seed {seed}, {}: {:#?}",
+                node.name,
+                node.events
+            );
+            seen += 1;
+        }
+        overtaken += usize::from(world.nodes[0].count("ike-sa-established") == 1);
+    }
+    assert_eq!((overtaken, seen), (40, 80));
+}

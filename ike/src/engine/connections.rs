@@ -93,7 +93,7 @@ impl Retry {
     }
 
     /// When, if it is not due yet.
-    pub(super) fn pending(&self, now: Duration) -> Option<Duration> {
+    fn pending(&self, now: Duration) -> Option<Duration> {
         self.at.filter(|at| *at > now)
     }
 }
@@ -137,6 +137,15 @@ impl Entry {
             })
             .cloned()
             .collect()
+    }
+
+    /// When the next attempt comes, of an IKE SA or a child, if one is to come.
+    pub(super) fn next_attempt(&self, now: Duration) -> Option<Duration> {
+        let children = self.children.values();
+        children
+            .filter_map(|child| child.retry.pending(now))
+            .chain(self.retry.pending(now))
+            .min()
     }
 
     pub(super) fn take_waiters(
@@ -308,18 +317,7 @@ impl Engine {
                     child,
                     failure,
                 } => {
-                    let now = self.shared.now;
-                    if let Some(state) = self
-                        .connections
-                        .entries
-                        .get_mut(&connection)
-                        .map(|entry| &mut entry.children)
-                        && let Some(state) = state.get_mut(&child)
-                        && !matches!(failure.cause, Cause::TakenDown | Cause::Replaced)
-                    {
-                        state.last_failure = Some((now.wall, failure));
-                        state.retry.failed(now.boot, &mut *self.shared.random);
-                    }
+                    self.child_is_down(&connection, &child, failure);
                     self.connections.unsettled.insert(connection);
                 }
                 Notice::Stranger { path, failure } => self.remember(path, failure),
@@ -356,6 +354,7 @@ impl Engine {
             entry.yields_until = Some(now + jittered(FIRST_MOVE, &mut *self.shared.random));
         }
         self.settle_duplicates(name, own, initial_contact);
+        self.give_up_attempts(name, own);
         let no_kernel = self.shared.kernel_mode == KernelMode::None;
         let Some(entry) = self.connections.entries.get_mut(name) else {
             return;
@@ -415,6 +414,27 @@ impl Engine {
         }
     }
 
+    /// The peer was quicker: our own attempts that have not come to IKE_AUTH end. Going on, they would make a second IKE
+    /// SA and claim by INITIAL_CONTACT that it is the only one. Both sides cannot do this at once: the peer is past IKE_AUTH.
+    fn give_up_attempts(&mut self, name: &Name, own: IkeSpi) {
+        let (Some(entry), Some(new)) = (self.connections.entries.get(name), self.ike_sas.get(&own))
+        else {
+            return;
+        };
+        let peer = new.path.remote.ip();
+        let late: Vec<_> = entry
+            .sas
+            .iter()
+            .filter_map(|other| self.ike_sas.get(other))
+            .filter(|other| other.is_before_ike_auth() && other.path.remote.ip() == peer)
+            .map(|other| other.own_spi())
+            .collect();
+        for own in late {
+            let failure = Failure::new(Step::IkeSaInit, Cause::Replaced);
+            self.with_sa(own, |sa, shared| sa.close(shared, failure, Tell::Nothing));
+        }
+    }
+
     fn connection_closed(
         &mut self,
         name: &Name,
@@ -429,7 +449,8 @@ impl Engine {
         };
         entry.sas.retain(|other| *other != own);
         let by_us = matches!(failure.cause, Cause::TakenDown | Cause::Replaced);
-        if by_us {
+        let others = entry.sas.iter().filter_map(|other| self.ike_sas.get(other));
+        if by_us || is_no_loss(&failure, others) {
             self.connections.unsettled.insert(name.clone());
             return;
         }
@@ -492,6 +513,24 @@ impl Engine {
             self.reply(command, Reply::Done);
         }
         self.schedule(name);
+    }
+
+    fn child_is_down(&mut self, name: &Name, child: &Name, failure: Failure) {
+        let now = self.shared.now;
+        let Some(entry) = self.connections.entries.get(name) else {
+            return;
+        };
+        // A peer that makes the new one before it deletes the old one has broken nothing.
+        let goes_on =
+            matches!(failure.cause, Cause::DeletedByPeer) && self.child_is_up(entry, child);
+        if goes_on || matches!(failure.cause, Cause::TakenDown | Cause::Replaced) {
+            return;
+        }
+        let entry = self.connections.entries.get_mut(name);
+        if let Some(state) = entry.and_then(|entry| entry.children.get_mut(child)) {
+            state.last_failure = Some((now.wall, failure));
+            state.retry.failed(now.boot, &mut *self.shared.random);
+        }
     }
 
     fn child_failed(&mut self, name: &Name, child: Option<Name>, failure: Failure) {
@@ -649,16 +688,22 @@ impl Engine {
         let Some(entry) = self.connections.entries.get_mut(name) else {
             return;
         };
-        let children = entry
-            .children
-            .values()
-            .filter_map(|child| child.retry.pending(now));
-        let next = children
-            .chain(entry.retry.pending(now))
-            .chain(entry.yields_until.filter(|until| now < *until))
+        let yields_until = entry.yields_until.filter(|until| now < *until);
+        let next = entry
+            .next_attempt(now)
+            .into_iter()
+            .chain(yields_until)
             .min();
         let old = std::mem::replace(&mut entry.timer, next);
         self.timers
             .change(super::timers::Timer::Connection(name.clone()), old, next);
     }
+}
+
+/// Whether the peer deleted one IKE SA of several, as after both began at once, or when it has made a new one.
+fn is_no_loss<'a>(
+    failure: &Failure,
+    mut others: impl Iterator<Item = &'a Box<ike_sa::IkeSa>>,
+) -> bool {
+    matches!(failure.cause, Cause::DeletedByPeer) && others.any(|other| other.is_established())
 }

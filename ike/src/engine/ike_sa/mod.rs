@@ -239,6 +239,14 @@ impl IkeSa {
         )
     }
 
+    /// Whether we began it, and the peer has no proof of ours yet.
+    pub(super) const fn is_before_ike_auth(&self) -> bool {
+        matches!(
+            self.state,
+            State::Routing(_) | State::InitSent(_) | State::Signing(_)
+        )
+    }
+
     pub(super) fn established(&self) -> Option<&Established> {
         match &self.state {
             State::Established(established) => Some(established),
