@@ -207,7 +207,7 @@ fn child(configured: &Child, snapshot: &ConnectionSnapshot) -> ikapi::Child {
 
 fn ike_sa(snapshot: &IkeSaSnapshot, view: &View, traffic: &TrafficBySa) -> ikapi::IkeSa {
     let proven = snapshot.remote_id.is_some();
-    let age = snapshot.age.map(|age| age.as_secs());
+    let age = snapshot.age.as_secs();
     ikapi::IkeSa {
         id: snapshot.unique,
         state: match snapshot.state {
@@ -232,8 +232,8 @@ fn ike_sa(snapshot: &IkeSaSnapshot, view: &View, traffic: &TrafficBySa) -> ikapi
             .map(ToString::to_string),
         remote_id: snapshot.remote_id.as_ref().map(ToString::to_string),
         suite: snapshot.suite.clone(),
-        established: age.map(|age| view.now.saturating_sub(age)),
-        age_seconds: age.unwrap_or(0),
+        established: (snapshot.state == "established").then(|| view.now.saturating_sub(age)),
+        age_seconds: age,
         last_heard_seconds: Some(snapshot.last_heard.as_secs()),
         child_sas: snapshot
             .children

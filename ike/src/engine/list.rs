@@ -49,7 +49,7 @@ impl Engine {
             .collect();
         let by_itself = state == ConnectionState::Waiting || state == ConnectionState::Up;
         let retry_in = entry
-            .timer
+            .next_attempt(now)
             .filter(|_| by_itself)
             .map(|at| at.saturating_sub(now));
         ConnectionSnapshot {
@@ -83,7 +83,7 @@ impl Engine {
             suite: established
                 .map(|established| established.suite.to_string())
                 .unwrap_or_default(),
-            age: established.map(|established| now.saturating_sub(established.since)),
+            age: now.saturating_sub(established.map_or(sa.since, |established| established.since)),
             last_heard: now.saturating_sub(sa.last_heard),
             children: established
                 .map(|established| {

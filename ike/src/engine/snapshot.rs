@@ -87,8 +87,8 @@ pub struct IkeSaSnapshot {
     pub remote_id: Option<Identity>,
     /// The algorithms, in the words of the policy language; empty until chosen.
     pub suite: String,
-    /// Since when it stands.
-    pub age: Option<Duration>,
+    /// How long it has stood, or been negotiated.
+    pub age: Duration,
     /// When the peer was last heard, as time ago.
     pub last_heard: Duration,
     /// Its Child SAs (phase 2), oldest first.
