@@ -91,11 +91,10 @@ impl Daemon<'_> {
 
     fn unreachable(&self, error: &io::Error) -> Trouble {
         match error.kind() {
-            io::ErrorKind::NotFound => {
-                self.no_answer("no such file. Is it running? systemctl status ikd")
-            }
+            io::ErrorKind::NotFound => self
+                .no_answer("no such file. Is it running? Or does it listen elsewhere (--socket)?"),
             io::ErrorKind::ConnectionRefused => {
-                self.no_answer("nobody listens there. Did it end? systemctl status ikd")
+                self.no_answer("nobody listens there. Did it end? Its log says why")
             }
             io::ErrorKind::WouldBlock => {
                 self.no_answer("it does not take more callers. Does it hang?")

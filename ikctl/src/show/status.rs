@@ -99,7 +99,7 @@ pub(crate) fn reloaded(reloaded: &Reloaded) -> String {
     }
     let text = page.finish();
     if text.is_empty() {
-        "read again: nothing has changed\n".to_owned()
+        "read again: no connection has changed; secrets are used as they are now, from the next IKE_AUTH on\n".to_owned()
     } else {
         text
     }
