@@ -275,7 +275,11 @@ fn connection_state(snapshot: &ConnectionSnapshot) -> State {
         ConnectionState::Passive => State::Passive,
         ConnectionState::Down => State::Down,
     };
-    let lacking = |child: &Child| child.keep == Keep::Up && !is_installed(child, snapshot);
+    let lacking = |child: &Child| {
+        child.keep == Keep::Up
+            && !is_installed(child, snapshot)
+            && !snapshot.held_down.contains(&child.name)
+    };
     if state == State::Up
         && snapshot
             .connection
@@ -292,6 +296,7 @@ fn child_state(child: &Child, snapshot: &ConnectionSnapshot) -> State {
     match snapshot.state {
         _ if is_installed(child, snapshot) => State::Up,
         ConnectionState::Down => State::Down,
+        _ if snapshot.held_down.contains(&child.name) => State::Down,
         ConnectionState::Connecting => State::Connecting,
         _ if child.keep == Keep::Passive => State::Passive,
         _ => State::Waiting,

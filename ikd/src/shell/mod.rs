@@ -192,10 +192,17 @@ impl Shell {
         } = self.sockets.take_counters();
         let lost = would_block + send_failed;
         if not_ike + lost > 0 {
-            let message = format!(
-                "UDP: {not_ike} datagrams on port 4500 were not IKE, {would_block} were not sent for a full buffer, \
-                 {send_failed} for another reason"
-            );
+            let counted = [
+                (not_ike, "received on port 4500 that were not IKE"),
+                (would_block, "not sent, for the buffer was full"),
+                (send_failed, "not sent for another reason"),
+            ];
+            let told: Vec<_> = counted
+                .iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!("{count} {what}"))
+                .collect();
+            let message = format!("UDP datagrams: {}", told.join(", "));
             let record = Record {
                 count: Some(not_ike + lost),
                 ..Record::new("udp", message)

@@ -582,9 +582,9 @@ impl fmt::Display for Cause {
             Self::KernelModeNone => {
                 f.write_str("Child SAs are not installed in this mode (kernel: none)")
             }
-            Self::RekeyUnsupported => {
-                f.write_str("the peer wanted to rekey, which is not there yet")
-            }
+            Self::RekeyUnsupported => f.write_str(
+                "the peer wanted to rekey, which is not there yet; the SAs in use go on",
+            ),
         }
     }
 }

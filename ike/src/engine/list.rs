@@ -1,5 +1,7 @@
 //! The engine at one moment, for whoever asks.
 
+use crate::config::Name;
+
 use super::Engine;
 use super::connections::Entry;
 use super::ike_sa::{ChildSa, ChildState, IkeSa};
@@ -37,6 +39,11 @@ impl Engine {
         } else {
             ConnectionState::Passive
         };
+        let name = &entry.connection.name;
+        let of_this = |(connection, _): &&(Name, Name)| connection == name;
+        let held_down = (self.shared.held_down.iter().filter(of_this))
+            .map(|(_, child)| child.clone())
+            .collect();
         let child_failures = entry
             .children
             .iter()
@@ -58,6 +65,7 @@ impl Engine {
             ike_sas: sas().map(|sa| self.ike_sa_snapshot(sa)).collect(),
             last_failure: entry.last_failure.clone(),
             child_failures,
+            held_down,
             retry_in,
         }
     }

@@ -35,6 +35,8 @@ pub struct ConnectionSnapshot {
     pub last_failure: Option<(Duration, Failure)>,
     /// The last failure of each child that had one.
     pub child_failures: Vec<(Name, Duration, Failure)>,
+    /// The children that an operator took down.
+    pub held_down: Vec<Name>,
     /// When we try again by ourselves.
     pub retry_in: Option<Duration>,
 }
