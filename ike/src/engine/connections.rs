@@ -52,6 +52,8 @@ pub(super) struct Entry {
     /// Its IKE SAs that are established or on their way, by our SPI, oldest first.
     pub(super) sas: Vec<IkeSpi>,
     pub(super) held_down: bool,
+    /// What somebody said about the attempt that is under way; forgotten when it ends, whichever way.
+    pub(super) hinted: Option<(Duration, Failure)>,
     pub(super) last_failure: Option<(Duration, Failure)>,
     pub(super) retry: Retry,
     /// Boxed, for a node of the map has room for eleven and most connections have one.
@@ -112,6 +114,7 @@ impl Entry {
             connection,
             sas: Vec::new(),
             held_down: false,
+            hinted: None,
             last_failure: None,
             retry: Retry::default(),
             children: BTreeMap::new(),
@@ -326,7 +329,7 @@ impl Engine {
                     failure,
                 } => {
                     if let Some(entry) = self.connections.entries.get_mut(&connection) {
-                        entry.last_failure = Some((self.shared.now.wall, failure));
+                        entry.hinted = Some((self.shared.now.wall, failure));
                     }
                 }
             }
@@ -350,6 +353,7 @@ impl Engine {
             entry.sas.push(own);
         }
         entry.retry = Retry::default();
+        entry.hinted = None;
         if !sa.initiator {
             entry.yields_until = Some(now + jittered(FIRST_MOVE, &mut *self.shared.random));
         }
@@ -448,6 +452,9 @@ impl Engine {
             return;
         };
         entry.sas.retain(|other| *other != own);
+        if initiator {
+            entry.hinted = None;
+        }
         let by_us = matches!(failure.cause, Cause::TakenDown | Cause::Replaced);
         let others = entry.sas.iter().filter_map(|other| self.ike_sas.get(other));
         if by_us || is_no_loss(&failure, others) {

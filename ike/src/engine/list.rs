@@ -63,7 +63,7 @@ impl Engine {
             connection: entry.connection.clone(),
             state,
             ike_sas: sas().map(|sa| self.ike_sa_snapshot(sa)).collect(),
-            last_failure: entry.last_failure.clone(),
+            last_failure: entry.hinted.clone().or_else(|| entry.last_failure.clone()),
             child_failures,
             held_down,
             retry_in,

@@ -709,3 +709,24 @@ fn kernel_holds(seed: u64, node: usize) -> World {
     assert!(held);
     world
 }
+
+#[test]
+fn a_hint_is_listed_while_the_attempt_goes_on_and_forgotten_when_it_succeeds() {
+    let mut world = two_gateways(90, Quality::default());
+    world.configure(1, End::branch().configuration());
+    world.run(Duration::from_millis(500));
+    let now = world.now;
+    let listed = world.nodes[1].list(now).connections[0].last_failure.clone();
+    let hint = Some(NotifyType::NO_PROPOSAL_CHOSEN);
+    let (_, failure) = listed.expect("headquarters knows nobody, and said so");
+    assert!(matches!(failure.cause, Cause::NoResponse { hint: said, .. } if said == hint));
+    world.configure(0, End::hq().configuration());
+    world.run(Duration::from_secs(20));
+    let now = world.now;
+    world.nodes[1].assert_up(now, 1);
+    assert!(
+        world.nodes[1].list(now).connections[0]
+            .last_failure
+            .is_none()
+    );
+}
