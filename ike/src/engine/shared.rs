@@ -199,7 +199,7 @@ impl Shared {
     }
 }
 
-/// As long as there is no number for it: the SPIs of an IKE SA seen from the owner of one of them.
+/// Which of an IKE SA's two SPIs is ours: the one that names it in the engine's table.
 pub(super) const fn own_spi(spis: IkeSpis, initiator: bool) -> IkeSpi {
     if initiator {
         spis.initiator

@@ -39,8 +39,7 @@ impl Outstanding {
     }
 }
 
-/// What tells one request of the peer from another, at the size of a hash: the message ID and 128 bits of PRF output
-/// are not needed where the bytes themselves are short-lived, so the bytes are kept, boxed to size.
+/// The last request of the peer, whole, for only the same bytes get the same answer, and that answer.
 #[derive(Debug)]
 struct Answered {
     request: Box<[u8]>,
