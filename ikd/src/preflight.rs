@@ -194,6 +194,7 @@ mod tests {
     fn configuration(local: &str, remote: &str) -> Configuration {
         let name = |text| Name::new(text).expect("a name");
         let child = Child {
+            mode: ike::config::Mode::Tunnel,
             name: name("lan"),
             local: vec![local.parse().expect("a selector")],
             remote: vec![remote.parse().expect("a selector")],
@@ -214,7 +215,7 @@ mod tests {
                 id: None,
             },
             proposals: Vec::new(),
-            authentication: Authentication::PreSharedKey,
+            authentication: Authentication::PRE_SHARED_KEY,
             children: vec![Arc::new(child)],
             liveness: Liveness::default(),
         };

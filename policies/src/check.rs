@@ -241,7 +241,11 @@ impl Check<'_> {
                 local.address,
                 remote.address,
                 compared(&local.id),
-                remote.id.as_ref().map(compared),
+                remote.id.as_ref().map(|pattern| {
+                    pattern
+                        .exact()
+                        .map_or_else(|| pattern.to_string(), compared)
+                }),
             );
             if let Some(first) = seen.insert(key, place) {
                 let message = format!(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ike::auth::ask::answer_psk;
+use ike::auth::ask::{SignAnswer, answer_psk};
 use ike::config::{Configuration, Name};
 use ike::crypto::{Provider, standard};
 use ike::engine::event::Event;
@@ -158,6 +158,10 @@ impl Node {
             Question::Psk(question) => {
                 let secret = self.secrets.get(&question.connection).map(Vec::as_slice);
                 Answer::Psk(answer_psk(&question, secret, standard()))
+            }
+            Question::Sign(_) => Answer::Signed(SignAnswer::NoKey),
+            Question::Fetch(question) => {
+                Answer::Fetched(Err(format!("{} does not answer", question.url)))
             }
             Question::LocalAddress { .. } => Answer::LocalAddress(Ok(self.address)),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ike::config::proposal::{default_esp, default_ike};
 use ike::config::{
-    Authentication, Child, Configuration, Connection, Keep, Liveness, Local, Name, Remote,
+    Authentication, Child, Configuration, Connection, Keep, Liveness, Local, Mode, Name, Remote,
 };
 
 use crate::network::Quality;
@@ -91,6 +91,7 @@ impl End {
                 name: name(child),
                 local: vec![local.parse().expect("a selector")],
                 remote: vec![remote.parse().expect("a selector")],
+                mode: Mode::Tunnel,
                 proposals: self
                     .esp
                     .map_or_else(default_esp, |text| vec![text.parse().expect("a proposal")]),
@@ -113,7 +114,7 @@ impl End {
             proposals: self
                 .ike
                 .map_or_else(default_ike, |text| vec![text.parse().expect("a proposal")]),
-            authentication: Authentication::PreSharedKey,
+            authentication: Authentication::PRE_SHARED_KEY,
             children: children.collect(),
             liveness: Liveness::default(),
         }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
 
-use ike::auth::ask::{PskAnswer, PskQuestion, answer_psk};
+use ike::auth::ask::{PskAnswer, PskQuestion, SignAnswer, answer_psk};
 use ike::config::KernelMode;
 use ike::crypto::{Provider, Secret};
 use ike::engine::io::{Answer, Question, QuestionId};
@@ -97,6 +97,10 @@ impl Credentials {
     fn answer(&self, question: &Question) -> Answer {
         match question {
             Question::Psk(question) => Answer::Psk(self.psk(question)),
+            Question::Sign(_) => Answer::Signed(SignAnswer::NoKey),
+            Question::Fetch(question) => {
+                Answer::Fetched(Err(format!("{} is not fetched", question.url)))
+            }
             Question::LocalAddress { remote } => Answer::LocalAddress(self.local_address(*remote)),
         }
     }

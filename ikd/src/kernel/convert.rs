@@ -71,7 +71,7 @@ pub(super) fn sa_spec(install: &SaInstall) -> Result<SaSpec, Unsayable> {
         spi: install.spi,
         source: install.source,
         destination: install.destination,
-        mode: Mode::Tunnel,
+        mode: mode(install.mode),
         direction: if install.inbound {
             SaDirection::In
         } else {
@@ -123,6 +123,7 @@ pub(super) fn policy_spec(install: &PolicyInstall) -> PolicySpec {
         PolicyAction::Pass => (Action::Allow, Vec::new()),
         PolicyAction::Block => (Action::Block, Vec::new()),
         PolicyAction::Protect {
+            mode,
             source,
             destination,
             reqid,
@@ -131,7 +132,7 @@ pub(super) fn policy_spec(install: &PolicyInstall) -> PolicySpec {
                 source,
                 destination,
                 protocol: Protocol::Esp,
-                mode: Mode::Tunnel,
+                mode: self::mode(mode),
                 reqid,
                 spi: None,
                 optional: false,
@@ -149,6 +150,13 @@ pub(super) fn policy_spec(install: &PolicyInstall) -> PolicySpec {
         if_id: None,
         mark: None,
         flags: PolicyFlags::default(),
+    }
+}
+
+const fn mode(mode: ike::config::Mode) -> Mode {
+    match mode {
+        ike::config::Mode::Tunnel => Mode::Tunnel,
+        ike::config::Mode::Transport => Mode::Transport,
     }
 }
 
@@ -219,6 +227,7 @@ mod tests {
 
     fn install(suite: EspSuite, encryption: usize, integrity: usize, inbound: bool) -> SaInstall {
         SaInstall {
+            mode: ike::config::Mode::Tunnel,
             inbound,
             spi: 0xd000_0001,
             source: "198.51.100.7".parse().expect("an address"),
@@ -316,6 +325,7 @@ mod tests {
             },
             priority: 7,
             action: PolicyAction::Protect {
+                mode: ike::config::Mode::Tunnel,
                 source: ours,
                 destination: theirs,
                 reqid: 0x0100_0001,

@@ -159,6 +159,7 @@ fn connection(tunnel: u32, headquarters: bool, keep: Keep) -> Connection {
         [branch, hub]
     };
     let child = Child {
+        mode: ike::config::Mode::Tunnel,
         name: name("lan"),
         local: vec![ours.2],
         remote: vec![theirs.2],
@@ -176,10 +177,10 @@ fn connection(tunnel: u32, headquarters: bool, keep: Keep) -> Connection {
         },
         remote: Remote {
             address: Some(theirs.0),
-            id: Some(theirs.1),
+            id: Some(theirs.1.into()),
         },
         proposals: vec![IKE.parse().expect("a proposal")],
-        authentication: Authentication::PreSharedKey,
+        authentication: Authentication::PRE_SHARED_KEY,
         children: vec![Arc::new(child)],
         liveness: Liveness::default(),
     }

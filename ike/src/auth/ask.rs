@@ -1,4 +1,4 @@
-//! The question that keeps pre-shared keys out of the engine (RFC 7296 section 2.15).
+//! The questions that keep long-term keys and the network out of the engine (RFC 7296 section 2.15).
 //!
 //! The engine knows the octets to be covered, the owner of the secrets knows the key. As responder one question holds
 //! both directions; as initiator ours is signed first, and the peer's is verified when its IKE_AUTH response is there.
@@ -6,6 +6,7 @@
 use crate::config::Name;
 use crate::config::identity::Identity;
 use crate::crypto::Provider;
+use crate::crypto::signature::{Fingerprint, SignatureScheme};
 use crate::wire::numbers::Prf;
 
 use super::psk;
@@ -70,4 +71,39 @@ pub fn answer_psk(
         .as_ref()
         .map(|octets| psk::psk_auth(prf, secret, &[octets]).as_bytes().to_vec());
     PskAnswer::Done { auth }
+}
+
+/// Sign with a long-term private key.
+#[derive(Debug)]
+pub struct SignQuestion {
+    /// For which connection.
+    pub connection: Name,
+    /// With which key: [`crate::crypto::signature::PublicKey::fingerprint`] of its public half.
+    pub key: Fingerprint,
+    /// How.
+    pub scheme: SignatureScheme,
+    /// What: as [`super::signed_octets`] makes it.
+    pub octets: Vec<u8>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum SignAnswer {
+    /// The signature, in the encoding of the scheme.
+    Signed(Vec<u8>),
+    /// There is no such key (any more).
+    NoKey,
+    /// The key refused, in words for a person.
+    Failed(String),
+}
+
+/// Fetch a CRL or an OCSP reply over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FetchQuestion {
+    /// An `http://` URL, from a certificate of a chain that is already trusted, or from the configuration.
+    pub url: String,
+    /// What to POST (an OCSP request, `application/ocsp-request`); `None`: GET.
+    pub body: Option<Vec<u8>>,
+    /// The most bytes that are taken.
+    pub limit: usize,
 }

@@ -4,14 +4,17 @@
 //! checked what a type cannot say; the engine relies on the invariants written on the fields and holds no secret here:
 //! keys are asked for by the connection's name ([`crate::engine::io::Question`]).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::identity::Identity;
+use super::identity::{Identity, IdentityPattern};
 use super::proposal::{EspProposal, IkeProposal};
 use super::selector::Selector;
+use crate::crypto::signature::PublicKey;
+use crate::pki::{Certificate, TrustStore};
 
 /// The name an operator gave to a connection, a child or a pass/drop policy: 1 to 64 printable characters without white
 /// space, unique among its kind. Cheap to clone.
@@ -58,6 +61,28 @@ pub struct Configuration {
     pub limits: Limits,
     /// Whether Child SAs go to the kernel.
     pub kernel: KernelMode,
+    /// Certificates and public keys, by connection; an entry for each connection where either side signs. Apart from the
+    /// connections, because files may change while the SAs that were authenticated by them stay.
+    pub credentials: BTreeMap<Name, Arc<PublicCredentials>>,
+}
+
+/// What a connection's signatures are made and judged with. Holds no private key.
+#[derive(Debug, Default)]
+pub struct PublicCredentials {
+    /// Ours, where we sign.
+    pub own: Option<OwnCredential>,
+    /// Whom we believe, where the peer signs.
+    pub trust: TrustStore,
+}
+
+/// With what we sign, and what we show for it.
+#[derive(Debug)]
+pub struct OwnCredential {
+    /// The public half of our key.
+    pub key: PublicKey,
+    /// The certificate of that key, then the intermediates below the peer's anchor, in order. Empty: a raw public key
+    /// (RFC 7670).
+    pub chain: Vec<Arc<Certificate>>,
 }
 
 /// Whether there is a kernel to install Child SAs in.
@@ -135,14 +160,75 @@ pub struct Remote {
     /// The address we speak to; `None`: whoever comes (and we never initiate).
     pub address: Option<IpAddr>,
     /// Who the peer must prove to be; `None`: anybody who can authenticate.
-    pub id: Option<Identity>,
+    pub id: Option<IdentityPattern>,
 }
 
-/// How the two ends authenticate, RFC 7296 section 2.15.
+/// How the two ends authenticate, RFC 7296 section 2.15; each in its own way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Authentication {
+pub struct Authentication {
+    /// How we prove who we are.
+    pub local: LocalAuthentication,
+    /// How the peer has to.
+    pub remote: RemoteAuthentication,
+}
+
+impl Authentication {
     /// One shared secret for both directions. The secret itself is with its owner, under the connection's name.
+    pub const PRE_SHARED_KEY: Self = Self {
+        local: LocalAuthentication::PreSharedKey,
+        remote: RemoteAuthentication::PreSharedKey,
+    };
+}
+
+/// How we prove who we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalAuthentication {
+    /// By the connection's shared secret.
     PreSharedKey,
+    /// By the private key of [`PublicCredentials::own`].
+    Signature,
+}
+
+/// How the peer has to prove who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteAuthentication {
+    /// By the connection's shared secret.
+    PreSharedKey,
+    /// By a signature under a key that [`PublicCredentials::trust`] vouches for.
+    Signature(SignatureDemand),
+}
+
+/// What we ask of a peer's signature and certificate beyond that they are right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignatureDemand {
+    /// How certificates are checked for revocation.
+    pub revocation: Revocation,
+    /// Which keys and hashes will do.
+    pub strength: Strength,
+    /// Whether authentication method 1 (RSA with SHA-1) is accepted, which only a policy that names it does.
+    pub rsa_sha1: bool,
+}
+
+/// How certificates are checked for revocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Revocation {
+    /// Not at all.
+    Off,
+    /// A revoked certificate is refused; where nothing can be learned, it is accepted.
+    #[default]
+    IfAvailable,
+    /// A certificate is refused unless a CRL or an OCSP reply says that it is good.
+    Strict,
+}
+
+/// Which keys and hashes will do for a signature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strength {
+    /// RSA from 2048 bits, ECDSA and EdDSA, with SHA2-256 and above.
+    #[default]
+    Default,
+    /// RFC 9206: RSA from 3072 bits or ECDSA P-384, with SHA2-384 and above.
+    Cnsa1,
 }
 
 /// When the peer is asked for a sign of life, and when its silence counts.
@@ -172,6 +258,8 @@ pub struct Child {
     pub local: Vec<Selector>,
     /// What is behind the peer. Never empty.
     pub remote: Vec<Selector>,
+    /// What the packets carry.
+    pub mode: Mode,
     /// Proposals for ESP, best first. Never empty.
     pub proposals: Vec<EspProposal>,
     /// Whether we see to it that it is there.
@@ -182,6 +270,16 @@ pub struct Child {
     pub hard_lifetime: Duration,
     /// An explicit place among all policies, 1 first; `None`: by how narrow the selectors are.
     pub priority: Option<u16>,
+}
+
+/// What ESP packets carry, RFC 4301 section 4.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Whole IP packets, between any networks.
+    #[default]
+    Tunnel,
+    /// The payloads of packets between the two ends themselves: USE_TRANSPORT_MODE, RFC 7296 section 1.3.1.
+    Transport,
 }
 
 /// What we promise about a child.

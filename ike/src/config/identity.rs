@@ -4,6 +4,10 @@
 //! and lets a prefix force it; from a peer it comes through [`Identity::from_wire`], which takes nothing that is not
 //! what its type says. Either way the text it prints can be written into a policy file, and holds no control byte.
 
+mod pattern;
+
+pub use pattern::IdentityPattern;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;

@@ -19,6 +19,7 @@ mod prf;
 pub mod protection;
 pub mod schedule;
 mod secret;
+pub mod signature;
 mod standard;
 
 pub use secret::{Secret, constant_time_eq};

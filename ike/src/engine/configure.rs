@@ -34,8 +34,10 @@ impl Engine {
             shunts,
             limits,
             kernel,
+            credentials,
         } = configuration;
         self.shared.limits = limits;
+        self.shared.credentials = credentials;
         self.shared.kernel_mode = kernel;
         let mut before = self.places();
         let unchanged: BTreeSet<Name> = connections

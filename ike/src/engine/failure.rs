@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::config::Name;
-use crate::config::identity::Identity;
+use crate::config::identity::{Identity, IdentityPattern};
 use crate::config::proposal::ProposalRefusal;
 use crate::config::selector::{KernelLimit, SelectorRefusal};
 use crate::crypto::CryptoError;
@@ -163,12 +163,12 @@ pub enum Cause {
         /// Whom it wants to speak to, where it said so.
         wanted: Option<Identity>,
         /// The connections whose addresses fit, and the identities they expect: ours, then the peer's.
-        candidates: Vec<(Name, Identity, Option<Identity>)>,
+        candidates: Vec<(Name, Identity, Option<IdentityPattern>)>,
     },
     /// The peer proved to be somebody, but not whom we were speaking to.
     WrongIdentity {
         /// Whom we expect.
-        expected: Identity,
+        expected: IdentityPattern,
         /// Who it says it is.
         found: Identity,
     },

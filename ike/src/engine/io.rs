@@ -15,7 +15,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::auth::ask::{PskAnswer, PskQuestion};
+use crate::auth::ask::{FetchQuestion, PskAnswer, PskQuestion, SignAnswer, SignQuestion};
+use crate::config::Mode;
 use crate::config::proposal::EspSuite;
 use crate::config::selector::KernelSelector;
 use crate::config::{Configuration, Name};
@@ -118,6 +119,10 @@ pub struct Transmit {
 pub enum Question {
     /// Use the pre-shared key of a connection. Answered by [`Answer::Psk`].
     Psk(Box<PskQuestion>),
+    /// Sign with a long-term private key. Answered by [`Answer::Signed`].
+    Sign(Box<SignQuestion>),
+    /// Fetch what says whether a certificate of a chain that we trust was revoked. Answered by [`Answer::Fetched`].
+    Fetch(Box<FetchQuestion>),
     /// From which of our addresses is this peer reached? Answered by [`Answer::LocalAddress`].
     LocalAddress {
         /// The peer.
@@ -130,6 +135,10 @@ pub enum Question {
 pub enum Answer {
     /// To [`Question::Psk`].
     Psk(PskAnswer),
+    /// To [`Question::Sign`].
+    Signed(SignAnswer),
+    /// To [`Question::Fetch`]: the body as received, or why there is none, in words for a person.
+    Fetched(Result<Vec<u8>, String>),
     /// To [`Question::LocalAddress`]: the address, or the system's words for why there is none.
     LocalAddress(Result<IpAddr, String>),
 }
@@ -199,9 +208,11 @@ pub struct SaReference {
     pub destination: IpAddr,
 }
 
-/// An ESP SA in tunnel mode to be added.
+/// An ESP SA to be added.
 #[derive(Debug)]
 pub struct SaInstall {
+    /// What its packets carry.
+    pub mode: Mode,
     /// Whether packets come in or go out by it.
     pub inbound: bool,
     /// The SPI, above 255: ours for inbound, the peer's for outbound.
@@ -267,8 +278,10 @@ pub enum PolicyAction {
     Pass,
     /// They are dropped.
     Block,
-    /// They must be, or become, protected by the SA with this reqid between these outer addresses (ESP, tunnel mode).
+    /// They must be, or become, protected by the SA with this reqid between these outer addresses (ESP).
     Protect {
+        /// As in [`SaInstall::mode`].
+        mode: Mode,
         /// Outer source.
         source: IpAddr,
         /// Outer destination.

@@ -317,6 +317,7 @@ impl PolicyTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Mode;
 
     fn selectors(texts: &[&str]) -> Vec<Selector> {
         texts
@@ -330,6 +331,7 @@ mod tests {
     }
 
     const PROTECT: PolicyAction = PolicyAction::Protect {
+        mode: Mode::Tunnel,
         source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
         destination: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
         reqid: 1,
@@ -400,6 +402,7 @@ mod tests {
             unreachable!("it is one")
         };
         let newer = PolicyAction::Protect {
+            mode: Mode::Tunnel,
             source,
             destination,
             reqid: 2,

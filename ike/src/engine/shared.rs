@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::config::{KernelMode, Limits, Name};
+use crate::config::{KernelMode, Limits, Name, PublicCredentials};
 use crate::crypto::{Provider, Random};
 use crate::wire::IkeSpi;
 
@@ -80,6 +81,8 @@ pub(super) struct Shared {
     pub(super) policies: PolicyTable,
     pub(super) limits: Limits,
     pub(super) kernel_mode: KernelMode,
+    /// Certificates and public keys as last read, by connection.
+    pub(super) credentials: BTreeMap<Name, Arc<PublicCredentials>>,
     /// Children that an operator took down, by connection.
     pub(super) held_down: BTreeSet<(Name, Name)>,
     /// Which IKE SA waits for which answer.
@@ -105,6 +108,7 @@ impl Shared {
             policies: PolicyTable::default(),
             limits: Limits::default(),
             kernel_mode: KernelMode::default(),
+            credentials: BTreeMap::new(),
             held_down: BTreeSet::new(),
             questions: BTreeMap::new(),
             kernel: BTreeMap::new(),

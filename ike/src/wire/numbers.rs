@@ -280,6 +280,18 @@ iana! {
 }
 
 iana! {
+    /// Hash algorithm of SIGNATURE_HASH_ALGORITHMS, RFC 7427 section 4.
+    HashAlgorithm(u16) {
+        SHA1 = 1 "SHA1",
+        SHA2_256 = 2 "SHA2_256",
+        SHA2_384 = 3 "SHA2_384",
+        SHA2_512 = 4 "SHA2_512",
+        /// RFC 8420: the signature algorithm hashes by itself (EdDSA).
+        IDENTITY = 5 "IDENTITY",
+    }
+}
+
+iana! {
     /// Notify message type, RFC 7296 section 3.10.1 and the RFCs after it. Below 16384: errors; from there: status.
     NotifyType(u16) {
         UNSUPPORTED_CRITICAL_PAYLOAD = 1 "UNSUPPORTED_CRITICAL_PAYLOAD",

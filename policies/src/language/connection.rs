@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ike::config::identity::Identity;
+use ike::config::identity::{Identity, IdentityPattern};
 use ike::config::proposal;
 use ike::config::{Authentication, Connection, Liveness, Local, Remote};
 use ike::crypto::Secret;
@@ -64,10 +64,13 @@ pub(super) fn read(
         },
         remote: Remote {
             address: remote.address,
-            id: remote.id.or_else(|| remote.address.map(Identity::from)),
+            id: remote
+                .id
+                .or_else(|| remote.address.map(Identity::from))
+                .map(IdentityPattern::from),
         },
         proposals,
-        authentication: Authentication::PreSharedKey,
+        authentication: Authentication::PRE_SHARED_KEY,
         children,
         liveness,
     };

@@ -118,6 +118,7 @@ pub(crate) fn load(
         shunts,
         limits,
         kernel,
+        credentials: _,
     } = &mut loaded.configuration;
     *kernel = found.kernel_mode();
     *limits = found.limits.map(|(limits, _)| limits).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ike::config::proposal;
 use ike::config::selector::Selector;
 use ike::config::selector::narrow::MAX_SELECTORS;
-use ike::config::{Child, Keep, Shunt, ShuntAction};
+use ike::config::{Child, Keep, Mode, Shunt, ShuntAction};
 
 use super::values::{DAY, HOUR, read_duration, read_number, read_priority, word};
 use super::{FoundShunt, Named, named};
@@ -54,6 +54,7 @@ fn read_child(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<(Place, Arc<Child
     let lifetime = read_duration(walk, &fields, "lifetime", DEFAULT_LIFETIME, (60, 30 * DAY));
     let priority = read_priority(walk, &fields);
     let child = Child {
+        mode: Mode::Tunnel,
         name: entry.name?,
         local: local?,
         remote: remote?,

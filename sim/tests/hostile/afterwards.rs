@@ -117,6 +117,7 @@ fn a_delete_or_rekey_of_sas_that_are_not_the_peers_touches_nothing() {
 
 fn clone_child(child: &ike::config::Child) -> ike::config::Child {
     ike::config::Child {
+        mode: child.mode,
         name: child.name.clone(),
         local: child.local.clone(),
         remote: child.remote.clone(),

@@ -87,6 +87,7 @@ fn impossible() -> KernelStep {
         esn: false,
     };
     let install = SaInstall {
+        mode: ike::config::Mode::Tunnel,
         inbound: true,
         spi: 0xd000_0001,
         source: address("198.51.100.7"),

@@ -537,12 +537,15 @@ impl ChildSa {
             Kind::Protect,
         );
         let owner = Owner::ChildSa(number);
+        let mode = this.child.mode;
         let coming = PolicyAction::Protect {
+            mode,
             source: there,
             destination: here,
             reqid,
         };
         let going = PolicyAction::Protect {
+            mode,
             source: here,
             destination: there,
             reqid,
@@ -577,6 +580,7 @@ impl ChildSa {
             (self.outbound, here)
         };
         let install = SaInstall {
+            mode: self.child.mode,
             inbound,
             spi: reference.spi,
             source,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::auth::ask::{PskAnswer, PskQuestion, PskVerification};
 use crate::auth::proof::{Claim, Disproof};
-use crate::config::identity::Identity;
+use crate::config::identity::{Identity, IdentityPattern};
 use crate::config::proposal::{IkeProposal, IkeSuite, ike_to_wire, verify_accepted_ike};
 use crate::config::{Child, Connection};
 use crate::crypto::{EphemeralKey, Random};
@@ -475,7 +475,7 @@ fn sign(
     let question = PskQuestion {
         connection: connection.name.clone(),
         local_id: connection.local.id.clone(),
-        remote_id: connection.remote.id.clone(),
+        remote_id: exact_peer(connection).cloned(),
         prf: keyed.suite.prf,
         verify: None,
         sign: Some(octets),
@@ -525,7 +525,7 @@ pub(super) fn signed(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
             Vec::new(),
         )));
     }
-    if let Some(remote) = &connection.remote.id {
+    if let Some(remote) = exact_peer(connection) {
         payloads.push(Payload::IdR(id_payload(remote)));
     }
     payloads.push(Payload::Auth(Authentication {
@@ -665,6 +665,15 @@ pub(super) fn verified(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
         sa.finish_proposed(shared, proposed, accepted, Step::IkeAuth, (&ni, &nr));
     }
     sa.pump(shared);
+}
+
+/// Who the peer is to be, where that is one identity.
+fn exact_peer(connection: &Connection) -> Option<&Identity> {
+    connection
+        .remote
+        .id
+        .as_ref()
+        .and_then(IdentityPattern::exact)
 }
 
 impl IkeSa {
