@@ -11,6 +11,8 @@ use super::netns::Namespace;
 pub const UDP: u8 = 17;
 /// IP protocol number of ESP.
 pub const ESP: u8 = 50;
+/// IP protocol number of ICMP for IPv6.
+pub const ICMPV6: u8 = 58;
 const HEADER_BYTES: usize = 20;
 
 /// Sends whole IPv4 packets, from whatever source they claim, from a namespace.
@@ -85,6 +87,23 @@ pub fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
         .first_chunk::<4>()
         .copied()
         .map(Ipv4Addr::from)
+}
+
+/// The protocol that an IPv6 packet carries behind its hop-by-hop options and its fragment header, and what it carries.
+#[must_use]
+pub fn ipv6_payload(packet: &[u8]) -> Option<(u8, Vec<u8>)> {
+    const HOP_BY_HOP: u8 = 0;
+    const FRAGMENT: u8 = 44;
+    let (mut next, mut rest) = (*packet.get(6)?, packet.get(40..)?);
+    while matches!(next, HOP_BY_HOP | FRAGMENT) {
+        let length = if next == FRAGMENT {
+            8
+        } else {
+            8 + 8 * usize::from(*rest.get(1)?)
+        };
+        (next, rest) = (*rest.first()?, rest.get(length..)?);
+    }
+    Some((next, rest.to_vec()))
 }
 
 /// The Internet checksum (RFC 1071).

@@ -29,13 +29,13 @@ const BUFFER_BYTES: usize = 8 << 20;
 /// What a frame is, to somebody who may only look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// IPv4 protocol 50, or UDP port 4500 without the non-ESP marker.
+    /// IP protocol 50, or UDP port 4500 without the non-ESP marker.
     Esp,
     /// UDP port 500, or port 4500 with the non-ESP marker.
     Ike,
-    /// Any other IPv4 packet.
+    /// Any other IP packet.
     Clear,
-    /// ARP, IPv6, and what else a link carries.
+    /// ARP, neighbour discovery and multicast listeners of IPv6, and what else a link carries.
     Other,
 }
 
@@ -67,17 +67,24 @@ impl Frame {
     /// What it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        let Some(packet) = self.ipv4() else {
-            return Kind::Other;
+        let ipv4 = |packet: &[u8]| {
+            let header = usize::from(packet.first()? & 0x0f) * 4;
+            Some((*packet.get(9)?, packet.get(header..)?.to_vec()))
         };
-        match packet.get(9) {
-            Some(&packets::ESP) => return Kind::Esp,
-            Some(&packets::UDP) => {}
-            _ => return Kind::Clear,
-        }
-        let Some(datagram) = packet.get(usize::from(packet[0] & 0x0f) * 4..) else {
+        let found = match (self.ipv4(), self.ipv6()) {
+            (Some(packet), _) => ipv4(packet),
+            (None, Some(packet)) => packets::ipv6_payload(packet),
+            (None, None) => return Kind::Other,
+        };
+        let Some((protocol, datagram)) = found else {
             return Kind::Clear;
         };
+        match (protocol, datagram.first()) {
+            (packets::ESP, _) => return Kind::Esp,
+            (packets::UDP, _) => {}
+            (packets::ICMPV6, Some(130..=137 | 143)) => return Kind::Other,
+            _ => return Kind::Clear,
+        }
         let uses = |port: u16| {
             datagram.get(..2) == Some(&port.to_be_bytes())
                 || datagram.get(2..4) == Some(&port.to_be_bytes())
@@ -94,6 +101,14 @@ impl Frame {
     #[must_use]
     pub fn ipv4(&self) -> Option<&[u8]> {
         (self.bytes.get(12..14)? == [8, 0])
+            .then(|| self.bytes.get(ETHERNET_BYTES..))
+            .flatten()
+    }
+
+    /// The IPv6 packet in it, if there is one.
+    #[must_use]
+    pub fn ipv6(&self) -> Option<&[u8]> {
+        (self.bytes.get(12..14)? == [0x86, 0xdd])
             .then(|| self.bytes.get(ETHERNET_BYTES..))
             .flatten()
     }
@@ -292,5 +307,28 @@ mod tests {
             Kind::Clear
         );
         assert_eq!(frame(&packets::ipv4(a, b, 1, &[])).kind(), Kind::Clear);
+    }
+
+    #[test]
+    fn frames_of_ipv6_are_told_apart() {
+        let kind = |next: u8, payload: &[u8]| {
+            let mut packet = vec![0x60, 0, 0, 0, 0, 0, next, 64];
+            packet.extend([0; 32]);
+            packet.extend(payload);
+            let mut frame = frame(&packet);
+            frame.bytes[12..14].copy_from_slice(&[0x86, 0xdd]);
+            frame.kind()
+        };
+        assert_eq!(kind(packets::ESP, &[1; 40]), Kind::Esp);
+        assert_eq!(kind(packets::UDP, &[1, 244, 1, 244, 0, 8, 0, 0]), Kind::Ike);
+        let fragment = [packets::ESP, 0, 0, 1, 0, 0, 0, 9, 1, 2];
+        assert_eq!(kind(44, &fragment), Kind::Esp);
+        assert_eq!(kind(packets::ICMPV6, &[128, 0]), Kind::Clear, "a ping");
+        assert_eq!(kind(packets::ICMPV6, &[135, 0]), Kind::Other, "who has?");
+        assert_eq!(
+            kind(0, &[packets::ICMPV6, 0, 5, 2, 0, 0, 1, 0, 143, 0]),
+            Kind::Other
+        );
+        assert_eq!(kind(6, &[0; 20]), Kind::Clear);
     }
 }

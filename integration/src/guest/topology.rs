@@ -6,12 +6,13 @@
 //!   10.11.0.10  10.11.0.1  192.0.2.1 |    198.51.100.7     10.12.0.1   10.12.0.10
 //!                                  carol
 //!                               203.0.113.9
+//!   2001:db8:1::10 and ::1   2001:db8:100::1 | 2001:db8:200::7   2001:db8:2::1 and ::10
 //! ```
 //!
 //! The internet routes the private networks too: a packet that leaves a gateway in clear *arrives*, so a test that
 //! counts none on the wire and a host that hears none both mean something.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::Result;
 
@@ -33,6 +34,15 @@ pub const BOB_2: Ipv4Addr = Ipv4Addr::new(10, 12, 0, 10);
 pub const PRINTER: Ipv4Addr = Ipv4Addr::new(10, 2, 9, 9);
 /// A third host, which no tunnel leads to.
 pub const CAROL: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
+
+/// Alice's IPv6 address.
+pub const ALICE_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x10);
+/// The headquarters gateway's IPv6 address.
+pub const HQ_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0, 0, 0, 0, 1);
+/// The branch gateway's IPv6 address.
+pub const BRANCH_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x200, 0, 0, 0, 0, 7);
+/// Bob's IPv6 address.
+pub const BOB_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 0x10);
 
 /// The internet's interface towards the headquarters gateway.
 pub const TO_HQ: &str = "to-hq";
@@ -69,6 +79,10 @@ impl Topology {
             bob: bob?,
             carol: carol?,
         };
+        for namespace in net.all() {
+            // Addresses can be used at once: nobody else has them.
+            namespace.sysctl("net/ipv6/conf/default/dad_transmits", "0")?;
+        }
         net.internet.ip_batch(
             "link add to-hq type veth peer name uplink netns hq
              link add to-branch type veth peer name uplink netns branch
@@ -113,8 +127,10 @@ impl Topology {
         }
         net.bob.ip("address add 10.2.9.9/16 dev uplink")?;
         net.carol.ip_batch("address add 203.0.113.9/24 dev uplink\nlink set uplink up\nroute add default via 203.0.113.254\n")?;
+        net.create_ipv6()?;
         for router in [&net.hq, &net.internet, &net.branch] {
             router.sysctl("net/ipv4/ip_forward", "1")?;
+            router.sysctl("net/ipv6/conf/all/forwarding", "1")?;
             // A gateway that tells hosts of a shorter way, or drops what comes from an unexpected side, spoils what is tested.
             for interface in ["all", "default"] {
                 router.sysctl(&format!("net/ipv4/conf/{interface}/send_redirects"), "0")?;
@@ -122,6 +138,41 @@ impl Topology {
             }
         }
         Ok(net)
+    }
+
+    /// Adds the addresses and routes of IPv6, when all links are up.
+    fn create_ipv6(&self) -> Result<()> {
+        let ends = [
+            (&self.hq, &self.alice, TO_HQ, HQ_V6, ALICE_V6, "100", "1"),
+            (
+                &self.branch,
+                &self.bob,
+                TO_BRANCH,
+                BRANCH_V6,
+                BOB_V6,
+                "200",
+                "2",
+            ),
+        ];
+        for (gateway, host, interface, outside, inside, uplink, lan) in ends {
+            gateway.ip_batch(&format!(
+                "address add {outside}/64 dev uplink
+                 address add 2001:db8:{lan}::1/64 dev lan
+                "
+            ))?;
+            host.ip_batch(&format!(
+                "address add {inside}/64 dev uplink
+                 route add ::/0 via 2001:db8:{lan}::1
+                "
+            ))?;
+            self.internet.ip_batch(&format!(
+                "address add 2001:db8:{uplink}::fe/64 dev {interface}
+                 route add 2001:db8:{lan}::/48 via {outside}
+                "
+            ))?;
+            gateway.ip(&format!("route add ::/0 via 2001:db8:{uplink}::fe"))?;
+        }
+        Ok(())
     }
 
     /// Every namespace.

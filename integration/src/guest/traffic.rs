@@ -1,7 +1,7 @@
 //! Traffic between hosts: ping, TCP and UDP, made by this process inside their namespaces.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -13,32 +13,44 @@ use super::packets::checksum;
 /// An answer that takes longer counts as lost: generous, because an emulated guest is slow.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-const ECHO_REQUEST: u8 = 8;
-const ECHO_REPLY: u8 = 0;
+/// Types of echo request and reply, for IPv4 and IPv6.
+const ECHO: (u8, u8) = (8, 0);
+const ECHO_V6: (u8, u8) = (128, 129);
 
 /// Sends `count` echo requests of `size` bytes of data, each after the answer to the last or `wait`. Returns how many were answered.
 pub fn ping(
     from: &Namespace,
-    source: Ipv4Addr,
-    to: Ipv4Addr,
+    source: impl Into<IpAddr>,
+    to: impl Into<IpAddr>,
     count: u16,
     size: usize,
     wait: Duration,
 ) -> Result<u16> {
+    let (source, to) = (
+        SocketAddr::new(source.into(), 0),
+        SocketAddr::new(to.into(), 0),
+    );
     from.run(|| {
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))
+        let protocol = if to.is_ipv4() {
+            Protocol::ICMPV4
+        } else {
+            Protocol::ICMPV6
+        };
+        let socket = Socket::new(Domain::for_address(to), Type::RAW, Some(protocol))
             .context("opening an ICMP socket")?;
-        socket.bind(&SockAddr::from(SocketAddrV4::new(source, 0)))?;
+        socket.bind(&SockAddr::from(source))?;
         // Connected, the socket hears nobody else's replies.
         socket
-            .connect(&SockAddr::from(SocketAddrV4::new(to, 0)))
+            .connect(&SockAddr::from(to))
             .context("connecting an ICMP socket")?;
         let identifier = u16::try_from(std::process::id() & 0xffff)?;
         let mut answered = 0;
         for sequence in 1..=count {
-            let request = echo_request(identifier, sequence, size);
+            let request = echo_request(to.is_ipv4(), identifier, sequence, size);
             // EPERM and ENETUNREACH are answers too: a policy that drops says so at once.
-            if socket.send(&request).is_ok() && hears_reply(&socket, identifier, sequence, wait)? {
+            if socket.send(&request).is_ok()
+                && hears_reply(&socket, to.is_ipv4(), (identifier, sequence), wait)?
+            {
                 answered += 1;
             }
         }
@@ -46,20 +58,24 @@ pub fn ping(
     })
 }
 
-fn echo_request(identifier: u16, sequence: u16, size: usize) -> Vec<u8> {
-    let mut message = vec![ECHO_REQUEST, 0, 0, 0];
+fn echo_request(ipv4: bool, identifier: u16, sequence: u16, size: usize) -> Vec<u8> {
+    let (request, _) = if ipv4 { ECHO } else { ECHO_V6 };
+    let mut message = vec![request, 0, 0, 0];
     message.extend(identifier.to_be_bytes());
     message.extend(sequence.to_be_bytes());
     message.extend(pattern(size));
-    let sum = checksum(&message);
-    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    // The kernel fills in that of IPv6, which covers the addresses.
+    if ipv4 {
+        let sum = checksum(&message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+    }
     message
 }
 
 fn hears_reply(
     mut socket: &Socket,
-    identifier: u16,
-    sequence: u16,
+    ipv4: bool,
+    (identifier, sequence): (u16, u16),
     wait: Duration,
 ) -> Result<bool> {
     let wanted = [identifier.to_be_bytes(), sequence.to_be_bytes()].concat();
@@ -76,11 +92,17 @@ fn hears_reply(
             // Unreachable, or forbidden by a policy: no reply to this one.
             Err(_) => return Ok(false),
         };
-        // The IPv4 header comes with it.
-        let Some(message) = buffer[..length].get(usize::from(buffer[0] & 0x0f) * 4..) else {
+        // The IPv4 header comes with it, that of IPv6 does not.
+        let header = if ipv4 {
+            usize::from(buffer[0] & 0x0f) * 4
+        } else {
+            0
+        };
+        let Some(message) = buffer[..length].get(header..) else {
             continue;
         };
-        if message.first() == Some(&ECHO_REPLY) && message.get(4..8) == Some(&wanted[..]) {
+        let (_, reply) = if ipv4 { ECHO } else { ECHO_V6 };
+        if message.first() == Some(&reply) && message.get(4..8) == Some(&wanted[..]) {
             return Ok(true);
         }
     }
@@ -88,10 +110,11 @@ fn hears_reply(
 
 /// Carries `bytes` over TCP from one host to another, and checks that they arrived as they were sent.
 pub fn tcp_transfer(
-    from: (&Namespace, Ipv4Addr),
-    to: (&Namespace, Ipv4Addr),
+    from: (&Namespace, impl Into<IpAddr>),
+    to: (&Namespace, impl Into<IpAddr>),
     bytes: usize,
 ) -> Result<()> {
+    let (source, to) = (from.1.into(), (to.0, to.1.into()));
     let listener =
         to.0.run(|| TcpListener::bind((to.1, 0)))
             .context("listening")?;
@@ -105,7 +128,7 @@ pub fn tcp_transfer(
             stream.read_to_end(&mut received).context("receiving")?;
             Ok(received)
         });
-        let mut stream = from.0.run(|| connect(from.1, server))?;
+        let mut stream = from.0.run(|| connect(source, server))?;
         stream.set_write_timeout(Some(Duration::from_secs(60)))?;
         stream.write_all(&sent).context("sending")?;
         stream.shutdown(Shutdown::Write)?;
@@ -133,17 +156,21 @@ pub fn tcp_connects(
             .context("listening")?;
     let connected = from
         .0
-        .run(|| connect_within(from.1, listener.local_addr()?, wait).map(|_| ()));
+        .run(|| connect_within(from.1.into(), listener.local_addr()?, wait).map(|_| ()));
     Ok(connected.is_ok())
 }
 
-fn connect(source: Ipv4Addr, server: SocketAddr) -> Result<TcpStream> {
+fn connect(source: IpAddr, server: SocketAddr) -> Result<TcpStream> {
     connect_within(source, server, Duration::from_secs(20))
 }
 
-fn connect_within(source: Ipv4Addr, server: SocketAddr, wait: Duration) -> Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-    socket.bind(&SockAddr::from(SocketAddrV4::new(source, 0)))?;
+fn connect_within(source: IpAddr, server: SocketAddr, wait: Duration) -> Result<TcpStream> {
+    let socket = Socket::new(
+        Domain::for_address(server),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.bind(&SockAddr::from(SocketAddr::new(source, 0)))?;
     socket
         .connect_timeout(&SockAddr::from(server), wait)
         .with_context(|| format!("connecting to {server}"))?;

@@ -86,8 +86,8 @@ fn kernel(gateway: &Namespace) -> String {
 #[must_use]
 pub fn site_to_site() -> (Policy, Policy) {
     let hq = Policy {
-        local: topology::HQ,
-        remote: topology::BRANCH,
+        local: topology::HQ.into(),
+        remote: topology::BRANCH.into(),
         local_id: "hq.example.com".to_owned(),
         remote_id: "branch.example.com".to_owned(),
         psk: "correct horse battery staple".to_owned(),
@@ -101,13 +101,14 @@ pub fn site_to_site() -> (Policy, Policy) {
     (hq, branch)
 }
 
-/// A passive Child SA.
+/// A passive Child SA in tunnel mode.
 #[must_use]
 pub fn child(name: &str, local: &str, remote: &str) -> Child {
     Child {
         name: name.to_owned(),
         local: local.to_owned(),
         remote: remote.to_owned(),
+        transport: false,
         keep_up: false,
     }
 }

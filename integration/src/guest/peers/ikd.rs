@@ -150,10 +150,17 @@ connections:
     text.push_str("    children:\n");
     for child in &policy.children {
         let keep = if child.keep_up { "up" } else { "passive" };
+        let mode = if child.transport {
+            ", mode: transport"
+        } else {
+            ""
+        };
         let _ = writeln!(
             text,
-            "      {}: {{ local: {}, remote: {}, esp: [{esp}], keep: {keep} }}",
-            child.name, child.local, child.remote
+            "      {}: {{ {}{}esp: [{esp}], keep: {keep}{mode} }}",
+            child.name,
+            selectors("local", &child.local),
+            selectors("remote", &child.remote)
         );
     }
     if !policy.shunts.is_empty() {
@@ -168,6 +175,18 @@ connections:
         );
     }
     text
+}
+
+/// A key with its list of selectors, where there are any.
+fn selectors(key: &str, selectors: &str) -> String {
+    if selectors.is_empty() {
+        return String::new();
+    }
+    let quoted: Vec<_> = selectors
+        .split(',')
+        .map(|one| format!("\"{}\"", one.trim()))
+        .collect();
+    format!("{key}: [{}], ", quoted.join(", "))
 }
 
 /// A file that only root can read: it holds the key.

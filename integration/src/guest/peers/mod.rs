@@ -5,7 +5,7 @@ pub mod ikd;
 mod strongswan;
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -78,9 +78,9 @@ pub trait Gateway: Send {
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// This gateway's address.
-    pub local: Ipv4Addr,
+    pub local: IpAddr,
     /// The other gateway's address.
-    pub remote: Ipv4Addr,
+    pub remote: IpAddr,
     /// Who this gateway says it is.
     pub local_id: String,
     /// Who the other one must prove to be.
@@ -120,15 +120,17 @@ impl Policy {
     }
 }
 
-/// The selectors of a Child SA, as prefixes.
+/// A Child SA.
 #[derive(Debug, Clone)]
 pub struct Child {
     /// Its name.
     pub name: String,
-    /// Behind this gateway.
+    /// Behind this gateway, as prefixes with commas between them; empty: the gateway itself.
     pub local: String,
-    /// Behind the other one.
+    /// Behind the other one, likewise.
     pub remote: String,
+    /// Transport mode instead of tunnel mode.
+    pub transport: bool,
     /// Whether this gateway brings it up, and up again, by itself.
     pub keep_up: bool,
 }

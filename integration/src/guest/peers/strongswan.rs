@@ -184,6 +184,15 @@ fn swanctl_conf(policy: &Policy) -> String {
     );
     for child in &policy.children {
         let start = if child.keep_up { "start" } else { "none" };
+        let mode = if child.transport {
+            "transport"
+        } else {
+            "tunnel"
+        };
+        let end = |selectors: &str| match selectors {
+            "" => "dynamic".to_owned(),
+            some => some.to_owned(),
+        };
         let _ = write!(
             text,
             "{} {{
@@ -191,9 +200,12 @@ fn swanctl_conf(policy: &Policy) -> String {
                 remote_ts = {}
                 esp_proposals = {esp}
                 start_action = {start}
+                mode = {mode}
             }}
             ",
-            child.name, child.local, child.remote
+            child.name,
+            end(&child.local),
+            end(&child.remote)
         );
     }
     // A key is looked up by the identities it belongs to.
