@@ -11,6 +11,7 @@ use crate::config::{Child, Configuration, Connection, Name, Shunt, ShuntAction};
 use crate::wire::IkeSpi;
 
 use super::Engine;
+use super::candidates::Directory;
 use super::connections::{ChildEntry, Entry};
 use super::event::Event;
 use super::failure::{Cause, Failure, Step};
@@ -53,7 +54,6 @@ impl Engine {
         let mut old = std::mem::take(&mut self.connections.entries);
         let (mut steps, mut changed, mut dropped) = (Vec::new(), 0, Vec::new());
         self.connections.order.clear();
-        self.connections.by_remote.clear();
         for connection in &connections {
             let name = connection.name.clone();
             let entry = match old.remove(&name) {
@@ -70,13 +70,15 @@ impl Engine {
                 }
             };
             self.connections.order.push(name.clone());
-            self.connections
-                .by_remote
-                .entry(connection.remote.address)
-                .or_default()
-                .push(name.clone());
             self.connections.entries.insert(name, entry);
         }
+        self.connections.directory = Directory::new(connections.iter().map(|connection| {
+            let entry = self.connections.entries.get(&connection.name);
+            (
+                connection.clone(),
+                entry.is_some_and(|entry| entry.held_down),
+            )
+        }));
         steps.extend(self.replace_shunts(shunts));
         self.shared
             .apply(KernelOwner::Configuration, steps, OnFailure::Continue);

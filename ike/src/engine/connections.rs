@@ -10,7 +10,6 @@
 //! `keep: up` never gives up: the pause grows to a minute and stays there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use crate::config::{Child, Connection, Keep, KernelMode, Name};
 use crate::wire::IkeSpi;
 
 use super::Engine;
+use super::candidates::Directory;
 use super::event::Event;
 use super::failure::{Cause, Failure, Step};
 use super::ike_sa::{self, Intent, Task, Tell};
@@ -37,8 +37,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     pub(super) entries: BTreeMap<Name, Entry>,
-    /// By the peer's address; `None`: anybody.
-    pub(super) by_remote: BTreeMap<Option<IpAddr>, Vec<Name>>,
+    /// By whom they are for.
+    pub(super) directory: Directory,
     /// In the order of the configuration.
     pub(super) order: Vec<Name>,
     /// Something happened to them: what should be done about it will be seen when all has been said.
@@ -606,7 +606,9 @@ impl Engine {
             .map(|child| child.name.clone());
         let children: BTreeSet<Name> =
             child.map_or_else(|| all.collect(), |child| BTreeSet::from([child]));
-        entry.held_down = false;
+        if std::mem::take(&mut entry.held_down) {
+            self.connections.directory.hold(&entry.connection, false);
+        }
         entry.retry = Retry::default();
         for child in &children {
             self.shared.held_down.remove(&(name.clone(), child.clone()));
@@ -656,6 +658,7 @@ impl Engine {
         match child {
             None => {
                 entry.held_down = true;
+                self.connections.directory.hold(&entry.connection, true);
                 for own in sas {
                     self.with_sa(own, |sa, shared| sa.close_for(shared, Cause::TakenDown));
                 }

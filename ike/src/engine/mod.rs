@@ -20,6 +20,7 @@
 //!   window, channel, contents      message IDs and retransmission, protection, payloads by kind
 //! ```
 
+mod candidates;
 mod channel;
 mod configure;
 mod connections;

@@ -11,10 +11,8 @@
 //! an address are rationed.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Connection;
 use crate::wire::numbers::{ExchangeType, NotifyType, PayloadType};
 use crate::wire::payload::Payload;
 use crate::wire::{Flags, Header, IkeSpi, Message, Notify, WireError};
@@ -144,7 +142,8 @@ impl Engine {
         let Some(nonce) = &contents.nonce else {
             return self.refuse_stranger(path, header, Cause::MissingPayload { payload: "Nonce" });
         };
-        let candidates = match self.candidates(path) {
+        let (local, remote) = (path.local.ip(), path.remote.ip());
+        let candidates = match self.connections.directory.candidates(local, remote) {
             Ok(candidates) => candidates,
             Err(cause) => return self.refuse_stranger(path, header, cause),
         };
@@ -184,36 +183,6 @@ impl Engine {
                 Ok(())
             }
             Err(InitRefusal::Failed(cause)) => self.refuse_stranger(path, header, cause),
-        }
-    }
-
-    /// The connections that fit the addresses and are not held down, those that name the peer's first.
-    fn candidates(&self, path: Path) -> Result<Vec<Arc<Connection>>, Cause> {
-        let (local, remote) = (path.local.ip(), path.remote.ip());
-        let named = self.connections.by_remote.get(&Some(remote));
-        let anybody = self.connections.by_remote.get(&None);
-        let fits = |address: Option<IpAddr>| address.is_none_or(|address| address == local);
-        let (mut candidates, mut cause) = (Vec::new(), Cause::NoConnection { local, remote });
-        for name in named.into_iter().chain(anybody).flatten() {
-            let Some(entry) = self.connections.entries.get(name) else {
-                continue;
-            };
-            if fits(entry.connection.local.address) {
-                if entry.held_down {
-                    let connection = name.clone();
-                    cause = Cause::HeldDown {
-                        connection,
-                        child: None,
-                    };
-                } else {
-                    candidates.push(entry.connection.clone());
-                }
-            }
-        }
-        if candidates.is_empty() {
-            Err(cause)
-        } else {
-            Ok(candidates)
         }
     }
 

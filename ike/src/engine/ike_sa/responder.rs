@@ -18,6 +18,7 @@ use super::child::Offered;
 use super::create_child::Answering;
 use super::initiator::{generate, id_payload};
 use super::{Established, IkeSa, Keyed, Opened, State};
+use crate::engine::candidates::Candidates;
 use crate::engine::contents::{Contents, required};
 use crate::engine::event::{Event, IkeSpis};
 use crate::engine::failure::{Cause, Failure, Step};
@@ -25,12 +26,15 @@ use crate::engine::io::{Path, Question};
 use crate::engine::shared::{Notice, Shared};
 use crate::engine::window::Window;
 
+/// Connections that a person is told of where none fits.
+const CANDIDATES_TOLD: usize = 16;
+
 /// IKE_SA_INIT is answered; the peer is anybody.
 #[derive(Debug)]
 pub(in crate::engine) struct HalfOpen {
     pub(super) keyed: Keyed,
     /// The connections that fit the addresses.
-    candidates: Vec<Arc<Connection>>,
+    candidates: Candidates,
 }
 
 /// Waits for the verdict on the peer's AUTH, and for ours.
@@ -57,7 +61,7 @@ pub(in crate::engine) enum InitRefusal {
 pub(in crate::engine) fn answer_init(
     shared: &mut Shared,
     spi: IkeSpi,
-    candidates: Vec<Arc<Connection>>,
+    candidates: Candidates,
     path: Path,
     header: &Header,
     contents: &Contents<'_>,
@@ -67,10 +71,7 @@ pub(in crate::engine) fn answer_init(
     let offered = required(contents.sa.as_ref(), "SA").map_err(failed)?;
     let ke = required(contents.ke.as_ref(), "KE").map_err(failed)?;
     let nonce = required(contents.nonce.as_ref(), "Nonce").map_err(failed)?;
-    let proposals = candidates
-        .iter()
-        .flat_map(|connection| &connection.proposals);
-    let chosen: ChosenIke = choose_ike(proposals, offered)
+    let chosen: ChosenIke = choose_ike(candidates.proposals(), offered)
         .map_err(|refusal| InitRefusal::Failed(Cause::NoProposal(Box::new(refusal))))?;
     let suite = chosen.suite;
     if suite.key_exchange != ke.method {
@@ -178,7 +179,7 @@ struct Named {
 
 /// Which connection the identities mean (both IDs, then the suite), and who the peer says it is.
 fn identify(
-    candidates: &[Arc<Connection>],
+    candidates: &Candidates,
     keyed: &Keyed,
     contents: &Contents<'_>,
 ) -> Result<Named, Cause> {
@@ -195,34 +196,22 @@ fn identify(
     if auth.method != AuthMethod::SHARED_KEY_MIC {
         return Err(Cause::AuthMethod { found: auth.method });
     }
-    let fits = |connection: &&Arc<Connection>| {
-        connection
-            .remote
-            .id
+    let is_wanted = |connection: &&Arc<Connection>| {
+        wanted
             .as_ref()
-            .is_none_or(|expected| expected.matches(&claimed))
-            && wanted
-                .as_ref()
-                .is_none_or(|wanted| connection.local.id.matches(wanted))
+            .is_none_or(|wanted| connection.local.id.matches(wanted))
     };
-    // A connection that names its peer goes before one that takes anybody.
-    let by_identity: Vec<_> = candidates.iter().filter(fits).collect();
-    let named = by_identity
-        .iter()
-        .filter(|connection| connection.remote.id.is_some());
-    let anybody = by_identity
-        .iter()
-        .filter(|connection| connection.remote.id.is_none());
-    let mut ordered = named.chain(anybody);
-    let allowed = ordered.clone().find(|connection| {
+    let fits = || candidates.naming(&claimed).filter(is_wanted);
+    let allowed = fits().find(|connection| {
         connection
             .proposals
             .iter()
             .any(|proposal| proposal.allows(&keyed.suite))
     });
-    match (allowed, ordered.next()) {
+    let (allowed, nearest) = (allowed.cloned(), fits().next().cloned());
+    match (allowed, nearest) {
         (Some(connection), _) => Ok(Named {
-            connection: (*connection).clone(),
+            connection,
             claimed,
             id_body: id.body(),
             auth: auth.data.to_vec(),
@@ -236,6 +225,7 @@ fn identify(
             wanted,
             candidates: candidates
                 .iter()
+                .take(CANDIDATES_TOLD)
                 .map(|connection| {
                     (
                         connection.name.clone(),
@@ -310,7 +300,7 @@ pub(super) fn proved(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
             };
             sa.state = State::HalfOpen(Box::new(HalfOpen {
                 keyed,
-                candidates: Vec::new(),
+                candidates: Candidates::default(),
             }));
             return refuse(sa, shared, path, ExchangeType::IKE_AUTH, cause);
         }
