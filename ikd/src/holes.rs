@@ -7,12 +7,13 @@
 //! |-----------------------------|-----------------------------------------------------------------|
 //! | `hole-dhcp`, `hole-dhcpv6`  | DHCP between any addresses: UDP 67 and 68, 546 and 547          |
 //! | `hole-net-192.0.2.0-24`     | traffic within a network that one of our interfaces is in       |
+//! | `hole-link-local`           | IPv6 on the link itself: link-local addresses and multicast     |
 //!
-//! IKE itself needs none, its sockets are exempt; neighbour discovery of IPv6 has none yet, for the kernel's selectors
-//! cannot single out its ICMP types in both directions. A hole is left out where a policy of the same name exists, or one
+//! IKE itself needs none, its sockets are exempt. Neighbour discovery of IPv6 has one whatever the selectors, which is the
+//! engine's and not here. A hole is left out where a policy of the same name exists, or one
 //! for just that network: the configuration has said what it wants. Networks are looked up when the configuration is read.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use ike::config::selector::{AddressRange, PortRange, Selector};
@@ -71,6 +72,9 @@ pub(crate) fn add(configuration: &mut Configuration, networks: &[Network]) -> Ve
             network.is_ipv4() == ipv4 && !names_exactly(configuration, **network)
         });
         holes.extend(dhcp(ipv4, priority));
+        if !ipv4 {
+            holes.extend(link_local(priority));
+        }
         holes.extend(within.filter_map(|network| neighbours(*network, priority)));
     }
     holes.retain(|hole| {
@@ -130,13 +134,9 @@ fn names_exactly(configuration: &Configuration, network: Network) -> bool {
 
 fn dhcp(ipv4: bool, priority: Option<u16>) -> Option<Shunt> {
     let (name, any, first) = if ipv4 {
-        ("hole-dhcp", IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 67)
+        ("hole-dhcp", IpAddr::V4(Ipv4Addr::UNSPECIFIED), 67)
     } else {
-        (
-            "hole-dhcpv6",
-            IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
-            546,
-        )
+        ("hole-dhcpv6", IpAddr::V6(Ipv6Addr::UNSPECIFIED), 546)
     };
     let port = |number| {
         Some(Selector {
@@ -147,6 +147,19 @@ fn dhcp(ipv4: bool, priority: Option<u16>) -> Option<Shunt> {
     };
     let ports = vec![port(first)?, port(first + 1)?];
     pass(name, ports, priority)
+}
+
+fn link_local(priority: Option<u16>) -> Option<Shunt> {
+    let all = |address: Ipv6Addr, prefix| {
+        Some(Selector {
+            protocol: 0,
+            ports: PortRange::ANY,
+            addresses: AddressRange::from_prefix(address.into(), prefix)?,
+        })
+    };
+    let unicast = all(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)?;
+    let multicast = all(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0), 16)?;
+    pass("hole-link-local", vec![unicast, multicast], priority)
 }
 
 fn neighbours(network: Network, priority: Option<u16>) -> Option<Shunt> {
@@ -264,10 +277,20 @@ mod tests {
             .iter()
             .map(|shunt| shunt.priority)
             .collect();
-        assert_eq!(priorities, [Some(10), Some(9), Some(9)]);
+        assert_eq!(priorities, [Some(10), Some(9), Some(9), Some(9)]);
         assert_eq!(configuration.shunts[1].name.as_str(), "hole-dhcpv6");
+        let link = &configuration.shunts[2];
+        assert_eq!(link.name.as_str(), "hole-link-local");
+        let texts: Vec<_> = link.remote.iter().map(ToString::to_string).collect();
         assert_eq!(
-            configuration.shunts[2].name.as_str(),
+            (&link.local, texts),
+            (
+                &link.remote,
+                vec!["fe80::/10".to_owned(), "ff02::/16".to_owned()]
+            )
+        );
+        assert_eq!(
+            configuration.shunts[3].name.as_str(),
             "hole-net-2001:db8::-64"
         );
     }

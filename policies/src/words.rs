@@ -165,12 +165,12 @@ pub(crate) const CHILD: Keys = Keys {
         "remote",
         "esp",
         "keep",
+        "mode",
         "replay_window",
         "lifetime",
         "priority",
     ],
     not_yet: &[
-        ("mode", "leave it out: children are in tunnel mode"),
         ("ah", "use esp"),
         ("rekey", "leave it out, and choose a lifetime"),
         ("if_id", "leave it out: children are policy tunnels"),

@@ -1,16 +1,23 @@
 //! A kernel made of maps: SAs and policies with the rules of XFRM that our orders rest on.
 //!
 //! It refuses a second SA with the same SPI and destination, keeps one policy per selector and direction, and checks the
-//! promises: when an outbound protect policy stands, an outbound SA with its reqid stands; when an outbound SA is added,
-//! its inbound partner is there already.
+//! promises: when an outbound protect policy stands, an outbound SA with its reqid and mode stands; when an outbound SA is
+//! added, its inbound partner is there already; transport mode is for the two ends themselves, and forwards nothing; where
+//! a policy concerns IPv6, neighbour discovery has its hole.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
+use ike::config::Mode;
+use ike::config::selector::KernelSelector;
 use ike::engine::io::{
     Direction, KernelAction, KernelFailure, KernelRequest, OnFailure, PolicyAction, PolicyInstall,
     SaInstall, SaReference, SelectorPair,
 };
+
+const ANY_V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+/// ICMPv6 type 135.
+const NEIGHBOUR_SOLICITATION: (u8, u16, u16) = (58, 135, 0);
 
 /// The kernel of one node.
 #[derive(Debug, Default)]
@@ -86,6 +93,9 @@ impl FakeKernel {
                     sa.inbound || partner,
                     "an outbound SA was added before its inbound one",
                 );
+                if sa.source.is_ipv4() != sa.destination.is_ipv4() {
+                    return refuse("EINVAL", Some("the ends are of two families"));
+                }
                 self.sas.insert(key, *sa);
             }
             KernelAction::DeleteSa(SaReference { spi, destination }) => {
@@ -94,6 +104,21 @@ impl FakeKernel {
                 }
             }
             KernelAction::SetPolicy(policy) => {
+                self.expect(
+                    is_of_the_ends(&policy),
+                    "a transport policy is not for its two ends",
+                );
+                let (source, destination) = (policy.selector.source, policy.selector.destination);
+                if source.network.is_ipv4() != destination.network.is_ipv4() {
+                    return refuse("EINVAL", Some("the selector is of two families"));
+                }
+                let discovery = self
+                    .verdict_of(Direction::Out, ANY_V6, ANY_V6, NEIGHBOUR_SOLICITATION)
+                    .is_some();
+                self.expect(
+                    source.network.is_ipv4() || source.port > 0 || discovery,
+                    "a policy for IPv6 was set before neighbour discovery had its hole",
+                );
                 self.policies
                     .insert((policy.selector, policy.direction), *policy);
             }
@@ -116,9 +141,10 @@ impl FakeKernel {
             self.policies
                 .values()
                 .any(|policy| match (policy.direction, policy.action) {
-                    (Direction::Out, PolicyAction::Protect { reqid, .. }) => {
-                        !self.sas.values().any(|sa| !sa.inbound && sa.reqid == reqid)
-                    }
+                    (Direction::Out, PolicyAction::Protect { reqid, mode, .. }) => !self
+                        .sas
+                        .values()
+                        .any(|sa| !sa.inbound && (sa.reqid, sa.mode) == (reqid, mode)),
                     _ => false,
                 });
         self.expect(!lacking, "an outbound policy has no SA");
@@ -139,7 +165,8 @@ impl FakeKernel {
             .count()
     }
 
-    /// What would happen to a packet: the policy with the lowest priority number that fits, `None` where none does.
+    /// What would happen to a packet: the policy with the lowest priority number that fits, `None` where none does. Its
+    /// protocol is none that a policy names.
     #[must_use]
     pub fn verdict(
         &self,
@@ -147,6 +174,21 @@ impl FakeKernel {
         source: IpAddr,
         destination: IpAddr,
     ) -> Option<PolicyAction> {
+        self.verdict_of(direction, source, destination, (255, 0, 0))
+    }
+
+    /// What would happen to a packet of this protocol and these ports, source first; of ICMP, type and code.
+    #[must_use]
+    pub fn verdict_of(
+        &self,
+        direction: Direction,
+        source: IpAddr,
+        destination: IpAddr,
+        (protocol, source_port, destination_port): (u8, u16, u16),
+    ) -> Option<PolicyAction> {
+        let carries = |end: &KernelSelector, port: u16| {
+            [0, protocol].contains(&end.protocol) && port & end.port_mask == end.port
+        };
         self.policies
             .values()
             .filter(|policy| policy.direction == direction)
@@ -164,9 +206,32 @@ impl FakeKernel {
                     destination,
                 )
             })
+            .filter(|policy| {
+                carries(&policy.selector.source, source_port)
+                    && carries(&policy.selector.destination, destination_port)
+            })
             .min_by_key(|policy| policy.priority)
             .map(|policy| policy.action)
     }
+}
+
+/// Whether a policy in transport mode is for traffic between the two ends of its template, and not for forwarding.
+fn is_of_the_ends(policy: &PolicyInstall) -> bool {
+    let PolicyAction::Protect {
+        mode: Mode::Transport,
+        source,
+        destination,
+        ..
+    } = policy.action
+    else {
+        return true;
+    };
+    let is = |end: &KernelSelector, address: IpAddr| {
+        (end.network, end.prefix) == (address, if address.is_ipv4() { 32 } else { 128 })
+    };
+    policy.direction != Direction::Forward
+        && is(&policy.selector.source, source)
+        && is(&policy.selector.destination, destination)
 }
 
 fn holds(network: IpAddr, prefix: u8, address: IpAddr) -> bool {

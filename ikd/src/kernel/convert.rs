@@ -60,8 +60,8 @@ impl std::fmt::Display for Unsayable {
     }
 }
 
-/// An SA as the kernel wants it. Replay window and direction follow the kernel's abilities within xfrm-sys; inner packets
-/// of both families may use it.
+/// An SA as the kernel wants it. Replay window and direction follow the kernel's abilities within xfrm-sys; in tunnel mode
+/// inner packets of both families may use it.
 pub(super) fn sa_spec(install: &SaInstall) -> Result<SaSpec, Unsayable> {
     let hard = Limits {
         seconds: Some(install.hard_lifetime.as_secs().max(1)),
@@ -94,7 +94,7 @@ pub(super) fn sa_spec(install: &SaInstall) -> Result<SaSpec, Unsayable> {
         if_id: None,
         mark: None,
         flags: SaFlags {
-            any_inner_family: true,
+            any_inner_family: install.mode == ike::config::Mode::Tunnel,
             ..SaFlags::default()
         },
         sequence: None,
@@ -284,6 +284,18 @@ mod tests {
         );
         assert_eq!(spec.lifetimes.hard.seconds, Some(3600));
         assert!(spec.flags.any_inner_family && spec.selector.is_none());
+    }
+
+    #[test]
+    fn in_transport_mode_the_packets_are_of_the_family_of_the_ends() {
+        let tunnel = install(gcm(), 36, 0, true);
+        let transport = SaInstall {
+            mode: ike::config::Mode::Transport,
+            ..tunnel
+        };
+        let spec = sa_spec(&transport).expect("sayable");
+        assert_eq!(spec.mode, Mode::Transport);
+        assert!(!spec.flags.any_inner_family && spec.selector.is_none());
     }
 
     #[test]

@@ -31,7 +31,8 @@ impl Installed {
             && state.action == spec.action
             && state.templates.len() == spec.templates.len()
             && std::iter::zip(&state.templates, &spec.templates).all(|(a, b)| {
-                (a.source, a.destination, a.reqid) == (b.source, b.destination, b.reqid)
+                (a.source, a.destination, a.reqid, a.mode)
+                    == (b.source, b.destination, b.reqid, b.mode)
             })
     }
 }

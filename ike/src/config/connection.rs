@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::identity::{Identity, IdentityPattern};
 use super::proposal::{EspProposal, IkeProposal};
-use super::selector::Selector;
+use super::selector::{Selector, Side};
 use crate::crypto::signature::PublicKey;
 use crate::pki::{Certificate, TrustStore};
 
@@ -254,13 +254,16 @@ impl Default for Liveness {
 pub struct Child {
     /// Unique in its connection.
     pub name: Name,
-    /// What is behind us. Never empty.
+    /// What is behind us. In tunnel mode never empty. In transport mode empty means all traffic of the address that we
+    /// speak from, and what is given says which of its traffic: each selector of its family holds that address
+    /// (`0.0.0.0/0[udp/1701]` is good where it is not known). See [`Self::protected`].
     pub local: Vec<Selector>,
-    /// What is behind the peer. Never empty.
+    /// What is behind the peer; in transport mode the peer itself, as `local`.
     pub remote: Vec<Selector>,
     /// What the packets carry.
     pub mode: Mode,
-    /// Proposals for ESP, best first. Never empty.
+    /// Proposals for ESP, best first. Never empty. Key exchange methods in them are for CREATE_CHILD_SA (perfect forward
+    /// secrecy); a child that is made in IKE_AUTH has its keys from the IKE SA.
     pub proposals: Vec<EspProposal>,
     /// Whether we see to it that it is there.
     pub keep: Keep,
@@ -270,6 +273,81 @@ pub struct Child {
     pub hard_lifetime: Duration,
     /// An explicit place among all policies, 1 first; `None`: by how narrow the selectors are.
     pub priority: Option<u16>,
+}
+
+impl Child {
+    /// What is protected where the two ends speak from these addresses, on our side and on the peer's: as configured in
+    /// tunnel mode, and of the two addresses alone in transport mode.
+    ///
+    /// # Errors
+    /// In transport mode, where a selector does not hold its end's address.
+    pub fn protected(
+        &self,
+        local: IpAddr,
+        remote: IpAddr,
+    ) -> Result<(Vec<Selector>, Vec<Selector>), NotAnEnd> {
+        match self.mode {
+            Mode::Tunnel => Ok((self.local.clone(), self.remote.clone())),
+            Mode::Transport => Ok((
+                of_end(Side::Local, &self.local, local)?,
+                of_end(Side::Remote, &self.remote, remote)?,
+            )),
+        }
+    }
+
+    /// What is protected, as far as it can be said before anybody has spoken: `None` where it depends on an address that
+    /// is not configured.
+    #[must_use]
+    pub fn protected_from_the_start(
+        &self,
+        local: Option<IpAddr>,
+        remote: Option<IpAddr>,
+    ) -> Option<Result<(Vec<Selector>, Vec<Selector>), NotAnEnd>> {
+        let end = |side, selectors: &[Selector], address: Option<IpAddr>| match address {
+            _ if self.mode == Mode::Tunnel => Some(Ok(selectors.to_vec())),
+            Some(address) => Some(of_end(side, selectors, address)),
+            None => (!selectors.is_empty()).then(|| Ok(selectors.to_vec())),
+        };
+        let ends =
+            end(Side::Local, &self.local, local).zip(end(Side::Remote, &self.remote, remote))?;
+        Some(match ends {
+            (Ok(local), Ok(remote)) => Ok((local, remote)),
+            (Err(outside), _) | (_, Err(outside)) => Err(outside),
+        })
+    }
+}
+
+/// What of the selectors is traffic of one address.
+fn of_end(side: Side, selectors: &[Selector], address: IpAddr) -> Result<Vec<Selector>, NotAnEnd> {
+    let end = Selector::from(address);
+    if selectors.is_empty() {
+        return Ok(vec![end]);
+    }
+    let outside = |selector: &Selector| NotAnEnd {
+        side,
+        selector: *selector,
+        address,
+    };
+    let mut own = Vec::with_capacity(selectors.len());
+    let family = |selector: &&Selector| selector.addresses.is_ipv4() == address.is_ipv4();
+    for selector in selectors.iter().filter(family) {
+        own.push(end.intersect(selector).ok_or_else(|| outside(selector))?);
+    }
+    if own.is_empty() {
+        return Err(outside(&selectors[0]));
+    }
+    Ok(own)
+}
+
+/// In transport mode, a selector that is not of the address its end speaks from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAnEnd {
+    /// Which end.
+    pub side: Side,
+    /// What is configured for it.
+    pub selector: Selector,
+    /// The address that it speaks from.
+    pub address: IpAddr,
 }
 
 /// What ESP packets carry, RFC 4301 section 4.1.

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::config::{Child, Configuration, Connection, Name, Shunt, ShuntAction};
+use crate::config::selector::Selector;
+use crate::config::{Child, Configuration, Connection, Mode, Name, Shunt, ShuntAction};
 use crate::wire::IkeSpi;
 
 use super::Engine;
@@ -53,6 +54,15 @@ impl Engine {
             .collect();
         let mut old = std::mem::take(&mut self.connections.entries);
         let (mut steps, mut changed, mut dropped) = (Vec::new(), 0, Vec::new());
+        if concerns_ipv6(&connections, &shunts) {
+            self.occupy(
+                Ok(policy_table::neighbour_discovery()),
+                &Owner::NeighbourDiscovery,
+                policy_table::NEIGHBOUR_DISCOVERY,
+                PolicyAction::Pass,
+                &mut steps,
+            );
+        }
         self.connections.order.clear();
         for connection in &connections {
             let name = connection.name.clone();
@@ -120,7 +130,7 @@ impl Engine {
     fn new_entry(&mut self, connection: &Arc<Connection>, steps: &mut Vec<KernelStep>) -> Entry {
         let mut entry = Entry::new(connection.clone());
         for child in &connection.children {
-            let slots = self.block(&connection.name, child, steps);
+            let slots = self.block(connection, child, steps);
             entry.children.insert(
                 child.name.clone(),
                 Box::new(ChildEntry {
@@ -152,7 +162,7 @@ impl Engine {
         }
         for child in &connection.children {
             if !stays.contains(&child) {
-                let slots = self.block(&connection.name, child, steps);
+                let slots = self.block(connection, child, steps);
                 let state = Box::new(ChildEntry {
                     slots,
                     ..ChildEntry::default()
@@ -172,11 +182,25 @@ impl Engine {
         entry
     }
 
-    fn block(&mut self, connection: &Name, child: &Child, steps: &mut Vec<KernelStep>) -> Slots {
-        let owner = Owner::Child(connection.clone(), child.name.clone());
-        let priority =
-            policy_table::priority(child.priority, &child.local, &child.remote, Kind::Block);
-        let slots = policy_table::slots(&child.local, &child.remote);
+    /// Has the traffic of a child dropped while there is no SA, where it is known before anybody speaks what that is.
+    fn block(
+        &mut self,
+        connection: &Connection,
+        child: &Child,
+        steps: &mut Vec<KernelStep>,
+    ) -> Slots {
+        let owner = Owner::Child(connection.name.clone(), child.name.clone());
+        let ends = (connection.local.address, connection.remote.address);
+        let Some(protected) = child.protected_from_the_start(ends.0, ends.1) else {
+            return Slots::default();
+        };
+        let (priority, slots) = match protected {
+            Ok((local, remote)) => (
+                policy_table::priority(child.priority, &local, &remote, Kind::Block),
+                policy_table::slots(&local, &remote, child.mode),
+            ),
+            Err(outside) => (0, Err(Cause::NotAnEnd(Box::new(outside)))),
+        };
         self.occupy(slots, &owner, priority, PolicyAction::Block, steps)
     }
 
@@ -219,7 +243,7 @@ impl Engine {
                     ShuntAction::Pass => PolicyAction::Pass,
                     ShuntAction::Drop => PolicyAction::Block,
                 };
-                let slots = policy_table::slots(&shunt.local, &shunt.remote);
+                let slots = policy_table::slots(&shunt.local, &shunt.remote, Mode::Tunnel);
                 let slots = self.occupy(slots, &owner, priority, action, &mut steps);
                 (shunt, slots)
             })
@@ -244,7 +268,16 @@ impl Engine {
             let owner = Owner::Shunt(shunt.name.clone());
             slots.all().map(move |slot| (owner.clone(), slot))
         });
-        children.chain(shunts).collect()
+        let connections = self.connections.entries.values();
+        let connections: Vec<_> = connections.map(|entry| entry.connection.clone()).collect();
+        let all_shunts: Vec<_> = self.shunts.iter().map(|(shunt, _)| shunt.clone()).collect();
+        let discovery = concerns_ipv6(&connections, &all_shunts)
+            .then(policy_table::neighbour_discovery)
+            .unwrap_or_default();
+        let discovery = discovery
+            .all()
+            .map(|slot| (Owner::NeighbourDiscovery, slot));
+        children.chain(shunts).chain(discovery).collect()
     }
 
     /// Says goodbye for a connection that is no longer in the configuration, or not as it was.
@@ -262,4 +295,26 @@ impl Engine {
             self.with_sa(own, |sa, shared| sa.close_for(shared, Cause::TakenDown));
         }
     }
+}
+
+/// Whether any policy may be about IPv6: that of a transport child may where an address of its ends is not known.
+fn concerns_ipv6(connections: &[Arc<Connection>], shunts: &[Arc<Shunt>]) -> bool {
+    let is_ipv6 = |selectors: &[Selector]| selectors.iter().any(|one| !one.addresses.is_ipv4());
+    let child_is = |connection: &Connection, child: &Child| {
+        let address = connection.local.address.or(connection.remote.address);
+        let dynamic = child.local.is_empty() && child.remote.is_empty();
+        is_ipv6(&child.local)
+            || is_ipv6(&child.remote)
+            || (dynamic && address.is_none_or(|address| address.is_ipv6()))
+    };
+    let mut children = connections.iter().flat_map(|connection| {
+        connection
+            .children
+            .iter()
+            .map(move |child| (connection, child))
+    });
+    children.any(|(connection, child)| child_is(connection, child))
+        || shunts
+            .iter()
+            .any(|shunt| is_ipv6(&shunt.local) || is_ipv6(&shunt.remote))
 }

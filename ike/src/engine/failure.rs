@@ -8,10 +8,10 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::config::Name;
 use crate::config::identity::{Identity, IdentityPattern};
 use crate::config::proposal::ProposalRefusal;
 use crate::config::selector::{KernelLimit, SelectorRefusal};
+use crate::config::{Name, NotAnEnd};
 use crate::crypto::CryptoError;
 use crate::wire::WireError;
 use crate::wire::numbers::{AuthMethod, ExchangeType, NotifyType};
@@ -138,6 +138,16 @@ pub enum Cause {
     NoSelectors(Box<SelectorRefusal>),
     /// The peer returned selectors outside of what we proposed.
     SelectorsNotProposed(Box<SelectorRefusal>),
+    /// In transport mode, a selector of ours is not of the address that its end speaks from.
+    NotAnEnd(Box<NotAnEnd>),
+    /// Our child is in transport mode, and the peer declined it: the Child SA that it made is in tunnel mode.
+    TransportDeclined,
+    /// The peer granted transport mode, for which we had not asked.
+    TransportNotAsked,
+    /// The peer asks for tunnel mode, and our child is in transport mode.
+    TunnelRefused,
+    /// The child has no replay window and allows extended sequence numbers only, which need one.
+    EsnWithoutWindow,
     /// The selectors need more kernel policies than we install for one child.
     TooManyPolicies {
         /// Needed.
@@ -268,6 +278,11 @@ impl Cause {
             Self::KeyExchangeMethod { .. } => "key-exchange-method",
             Self::NoSelectors(_) => "no-common-selectors",
             Self::SelectorsNotProposed(_) => "selectors-not-proposed",
+            Self::NotAnEnd(_) => "not-an-end",
+            Self::TransportDeclined => "transport-declined",
+            Self::TransportNotAsked => "transport-not-asked",
+            Self::TunnelRefused => "tunnel-refused",
+            Self::EsnWithoutWindow => "esn-without-window",
             Self::TooManyPolicies { .. } => "too-many-policies",
             Self::KernelSelector(_) => "kernel-selector",
             Self::NoRemoteAddress => "no-remote-address",
@@ -309,6 +324,7 @@ impl Cause {
             | Self::AcceptedNotOffered(_)
             | Self::KeyExchange(_)
             | Self::SelectorsNotProposed(_)
+            | Self::TransportNotAsked
             | Self::BadIdentity { .. }
             | Self::SpiInUse { .. }
             | Self::Exhausted => Blame::Peer,
@@ -332,11 +348,16 @@ impl Cause {
             Self::HeldDown { child: None, .. }
             | Self::NoProposal(_)
             | Self::NotBuilt { .. }
+            | Self::TransportDeclined
+            | Self::TransportNotAsked
+            | Self::TunnelRefused
+            | Self::EsnWithoutWindow
             | Self::NoConnection { .. }
             | Self::AcceptedNotOffered(_) => NotifyType::NO_PROPOSAL_CHOSEN,
             Self::KeyExchangeMethod { .. } => NotifyType::INVALID_KE_PAYLOAD,
             Self::NoSelectors(_)
             | Self::SelectorsNotProposed(_)
+            | Self::NotAnEnd(_)
             | Self::TooManyPolicies { .. }
             | Self::KernelSelector(_) => NotifyType::TS_UNACCEPTABLE,
             Self::Limit { .. } | Self::KernelModeNone | Self::RekeyUnsupported => {
@@ -406,6 +427,21 @@ impl Failure {
             Cause::NoSelectors(refusal) | Cause::SelectorsNotProposed(refusal) => {
                 return Some(refusal.suggestion());
             }
+            Cause::NotAnEnd(outside) => {
+                return Some(format!(
+                    "leave `{}` of this child out, or use tunnel mode",
+                    outside.side
+                ));
+            }
+            Cause::TransportDeclined => {
+                "use transport mode for this child at the peer too, or leave `mode: transport` out here"
+            }
+            Cause::TunnelRefused => {
+                "leave `mode: transport` out here, or use transport mode for this child at the peer"
+            }
+            Cause::EsnWithoutWindow => {
+                "give the child a `replay_window`, or leave `esn` out of its proposals"
+            }
             Cause::WrongSecret { .. } => {
                 "the pre-shared keys differ: compare `auth: psk` on both sides (a stray newline or quote counts)"
             }
@@ -439,13 +475,7 @@ impl Failure {
             Cause::SuiteNotAllowed { .. } => {
                 "connections that share addresses should allow the same IKE proposals"
             }
-            Cause::Kernel(failure) if failure.errno == "ENOSYS" || failure.errno == "ENOENT" => {
-                "the kernel lacks this algorithm: load its module, or propose another with `esp:`"
-            }
-            Cause::Kernel(failure) if failure.errno == "EPERM" => "ikd needs CAP_NET_ADMIN",
-            Cause::Kernel(failure) if failure.errno == "EEXIST" => {
-                "somebody else owns an SA with this SPI: is another IKE daemon running beside ikd?"
-            }
+            Cause::Kernel(failure) => return failure.suggestion().map(str::to_owned),
             Cause::NoRoute { .. } => "add a route to the peer, or give `local: address`",
             Cause::TooManyPolicies { .. } => {
                 "use prefixes instead of address or port ranges, or fewer of them"
@@ -500,6 +530,29 @@ impl fmt::Display for Cause {
             Self::SelectorsNotProposed(_) => {
                 f.write_str("the peer returned traffic selectors that we had not proposed")
             }
+            Self::NotAnEnd(outside) => {
+                let NotAnEnd {
+                    side,
+                    selector,
+                    address,
+                } = &**outside;
+                write!(
+                    f,
+                    "transport mode protects the two ends themselves, and the {side} selector {selector} does not hold {address}"
+                )
+            }
+            Self::TransportDeclined => {
+                f.write_str("the peer wants tunnel mode, and this child is in transport mode")
+            }
+            Self::TransportNotAsked => {
+                f.write_str("the peer granted transport mode, which we had not asked for")
+            }
+            Self::TunnelRefused => {
+                f.write_str("the peer asks for tunnel mode, and this child is in transport mode")
+            }
+            Self::EsnWithoutWindow => f.write_str(
+                "extended sequence numbers need a replay window, and this child has none",
+            ),
             Self::TooManyPolicies { needed, allowed } => {
                 write!(
                     f,
@@ -586,6 +639,39 @@ impl fmt::Display for Cause {
                 "the peer wanted to rekey, which is not there yet; the SAs in use go on",
             ),
         }
+    }
+}
+
+impl KernelFailure {
+    /// What helps against this refusal, where there is something to be said.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&'static str> {
+        let adds_sa = self.operation == "XFRM_MSG_NEWSA";
+        Some(match self.errno.as_str() {
+            "ENOSYS" | "ENOENT" if adds_sa => {
+                "the kernel lacks this algorithm: load its module, or propose another with `esp:`"
+            }
+            "EPROTONOSUPPORT" | "EAFNOSUPPORT" => {
+                "the kernel lacks ESP for this address family: load esp4 or esp6, or use a kernel that has it"
+            }
+            "EPERM" => "ikd needs CAP_NET_ADMIN",
+            "EEXIST" if adds_sa => {
+                "somebody else owns an SA with this SPI: is another IKE daemon running beside ikd?"
+            }
+            "EEXIST" => {
+                "somebody else owns a policy with these selectors: `ip xfrm policy` shows it"
+            }
+            "EINVAL" => {
+                "the kernel does not take this combination: try another `esp:` proposal, and report it with the kernel's version"
+            }
+            "EOPNOTSUPP" => {
+                "this kernel cannot do that: a newer one, or one with more of XFRM built in, may"
+            }
+            "ENOMEM" | "ENOBUFS" => {
+                "the kernel is short of memory: fewer SAs and policies, or more memory, help"
+            }
+            _ => return None,
+        })
     }
 }
 

@@ -13,12 +13,14 @@
 //!
 //! Priorities, kernel numbers, the lowest is looked at first: an explicit priority p (1 and up) is p * 4, an implicit one
 //! 1 000 000 + 4 * width of both selectors, so that narrow comes before wide. To either is added the kind: 0 pass or drop,
-//! 1 protect, 2 block in the place of a Child SA.
+//! 1 protect, 2 block in the place of a Child SA. Before all of them, at 1, stands the hole for IPv6 neighbour discovery,
+//! while any policy concerns IPv6.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv6Addr;
 
-use crate::config::Name;
-use crate::config::selector::{KernelSelector, Selector};
+use crate::config::selector::{ICMPV6, KernelSelector, Selector};
+use crate::config::{Mode, Name};
 
 use super::failure::Cause;
 use super::io::{Direction, KernelAction, KernelStep, PolicyAction, PolicyInstall, SelectorPair};
@@ -40,6 +42,8 @@ pub(super) enum Owner {
     Child(Name, Name),
     /// A pass or drop policy.
     Shunt(Name),
+    /// The hole for IPv6 neighbour discovery.
+    NeighbourDiscovery,
 }
 
 /// What a policy is for; the order among equals in width.
@@ -74,6 +78,38 @@ struct Slot {
     uses: Vec<Use>,
 }
 
+/// The kernel's priority of the hole for neighbour discovery: before the first that can be configured, 4.
+pub(super) const NEIGHBOUR_DISCOVERY: u32 = 1;
+
+/// The places of the hole for IPv6 neighbour discovery, ICMPv6 types 133 to 137 between any addresses: without it two
+/// hosts that have a policy for each other's address never learn where that is, and not even IKE gets out. The kernel
+/// compares the type with the source port whatever the direction.
+pub(super) fn neighbour_discovery() -> Slots {
+    let any = |port, port_mask| KernelSelector {
+        network: Ipv6Addr::UNSPECIFIED.into(),
+        prefix: 0,
+        protocol: ICMPV6,
+        port,
+        port_mask,
+    };
+    let places = |direction| {
+        // Router solicitation; router advertisement and neighbour solicitation; neighbour advertisement and redirect.
+        let types = [(133, 0xffff), (134, 0xfffe), (136, 0xfffe)];
+        let place = move |(kind, mask)| SlotKey {
+            direction,
+            selector: SelectorPair {
+                source: any(kind, mask),
+                destination: any(0, 0),
+            },
+        };
+        types.map(place).to_vec()
+    };
+    Slots {
+        inbound: places(Direction::In),
+        outbound: places(Direction::Out),
+    }
+}
+
 /// Every policy that we have installed or asked to be installed.
 #[derive(Debug, Default)]
 pub(super) struct PolicyTable {
@@ -98,11 +134,16 @@ pub(super) fn priority(
 }
 
 /// The slots that protect `local` to `remote`, inbound and forward before outbound (order O1: what comes in must be
-/// accepted before we send anything that is answered).
+/// accepted before we send anything that is answered). In transport mode nothing is forwarded: both are hosts.
 ///
 /// # Errors
 /// Where the kernel has no words for a selector, or it takes more than [`MAX_POLICIES`].
-pub(super) fn slots(local: &[Selector], remote: &[Selector]) -> Result<Slots, Cause> {
+pub(super) fn slots(local: &[Selector], remote: &[Selector], mode: Mode) -> Result<Slots, Cause> {
+    let coming_in: &[Direction] = match mode {
+        Mode::Tunnel => &[Direction::In, Direction::Forward],
+        Mode::Transport => &[Direction::In],
+    };
+    let directions = coming_in.len() + 1;
     let parts = |selectors: &[Selector]| -> Result<Vec<KernelSelector>, Cause> {
         let mut all = Vec::new();
         for selector in selectors {
@@ -112,7 +153,7 @@ pub(super) fn slots(local: &[Selector], remote: &[Selector]) -> Result<Slots, Ca
     };
     let (local, remote) = (parts(local)?, parts(remote)?);
     // Before any of them are paired: a peer may ask for as many as a message has room for.
-    let needed = 3 * local.len().max(remote.len());
+    let needed = directions * local.len().max(remote.len());
     if needed > MAX_POLICIES {
         return Err(Cause::TooManyPolicies {
             needed,
@@ -123,7 +164,7 @@ pub(super) fn slots(local: &[Selector], remote: &[Selector]) -> Result<Slots, Ca
         .iter()
         .flat_map(|local| remote.iter().filter_map(move |remote| pair(local, remote)))
         .collect();
-    let needed = pairs.len() * 3;
+    let needed = pairs.len() * directions;
     if needed > MAX_POLICIES {
         return Err(Cause::TooManyPolicies {
             needed,
@@ -131,7 +172,7 @@ pub(super) fn slots(local: &[Selector], remote: &[Selector]) -> Result<Slots, Ca
         });
     }
     let mut slots = Slots {
-        inbound: Vec::with_capacity(pairs.len() * 2),
+        inbound: Vec::with_capacity(pairs.len() * coming_in.len()),
         outbound: Vec::with_capacity(pairs.len()),
     };
     for (local, remote) in pairs {
@@ -143,7 +184,7 @@ pub(super) fn slots(local: &[Selector], remote: &[Selector]) -> Result<Slots, Ca
             source: local,
             destination: remote,
         };
-        for direction in [Direction::In, Direction::Forward] {
+        for &direction in coming_in {
             slots.inbound.push(SlotKey {
                 direction,
                 selector: coming,
@@ -317,7 +358,6 @@ impl PolicyTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Mode;
 
     fn selectors(texts: &[&str]) -> Vec<Selector> {
         texts
@@ -347,8 +387,12 @@ mod tests {
     #[test]
     fn a_place_goes_to_the_next_user_by_one_update_and_is_deleted_after_the_last() {
         let mut table = PolicyTable::default();
-        let all = slots(&selectors(&["10.1.0.0/16"]), &selectors(&["10.2.0.0/16"]))
-            .expect("few policies");
+        let all = slots(
+            &selectors(&["10.1.0.0/16"]),
+            &selectors(&["10.2.0.0/16"]),
+            Mode::Tunnel,
+        )
+        .expect("few policies");
         let place = all.outbound[0];
         let (child, sa) = (Owner::Child(name("a"), name("b")), Owner::ChildSa(1));
         assert_eq!(
@@ -380,7 +424,12 @@ mod tests {
     #[test]
     fn a_user_behind_the_first_changes_nothing_in_the_kernel() {
         let mut table = PolicyTable::default();
-        let all = slots(&selectors(&["10.1.0.0/16"]), &selectors(&["10.2.0.0/16"])).expect("few");
+        let all = slots(
+            &selectors(&["10.1.0.0/16"]),
+            &selectors(&["10.2.0.0/16"]),
+            Mode::Tunnel,
+        )
+        .expect("few");
         let place = all.inbound[0];
         assert!(table.set(place, &Owner::ChildSa(1), 5, PROTECT).is_some());
         let block = Owner::Child(name("a"), name("b"));
@@ -391,7 +440,12 @@ mod tests {
     #[test]
     fn among_equals_the_newest_child_sa_takes_over() {
         let mut table = PolicyTable::default();
-        let all = slots(&selectors(&["10.1.0.0/16"]), &selectors(&["10.2.0.0/16"])).expect("few");
+        let all = slots(
+            &selectors(&["10.1.0.0/16"]),
+            &selectors(&["10.2.0.0/16"]),
+            Mode::Tunnel,
+        )
+        .expect("few");
         let place = all.outbound[0];
         let PolicyAction::Protect {
             source,
@@ -431,10 +485,38 @@ mod tests {
     fn each_pair_takes_three_places_and_families_do_not_mix() {
         let ours = selectors(&["10.1.0.0/16", "2001:db8:1::/48"]);
         let theirs = selectors(&["10.2.0.0/16[tcp/443]", "2001:db8:2::/48"]);
-        let all = slots(&ours, &theirs).expect("few");
+        let all = slots(&ours, &theirs, Mode::Tunnel).expect("few");
         assert_eq!((all.inbound.len(), all.outbound.len()), (4, 2));
         let tcp = all.outbound[0].selector;
         assert_eq!((tcp.source.protocol, tcp.destination.port), (6, 443));
+    }
+
+    #[test]
+    fn hosts_in_transport_mode_forward_nothing() {
+        let (ours, theirs) = (selectors(&["192.0.2.1"]), selectors(&["198.51.100.7"]));
+        let all = slots(&ours, &theirs, Mode::Transport).expect("few");
+        assert_eq!((all.inbound.len(), all.outbound.len()), (1, 1));
+        assert_eq!(all.inbound[0].direction, Direction::In);
+    }
+
+    #[test]
+    fn the_hole_for_neighbour_discovery_is_types_133_to_137_in_and_out() {
+        let hole = neighbour_discovery();
+        for (direction, places) in [
+            (Direction::In, &hole.inbound),
+            (Direction::Out, &hole.outbound),
+        ] {
+            let held = |kind: u16| {
+                places.iter().any(|place| {
+                    let KernelSelector {
+                        port, port_mask, ..
+                    } = place.selector.source;
+                    place.direction == direction && kind & port_mask == port
+                })
+            };
+            let all: Vec<_> = (0..=255).filter(|kind| held(*kind)).collect();
+            assert_eq!(all, [133, 134, 135, 136, 137]);
+        }
     }
 
     #[test]
@@ -444,7 +526,7 @@ mod tests {
             selectors(&[&text])
         };
         assert_eq!(
-            slots(&odd(1), &odd(2)).err(),
+            slots(&odd(1), &odd(2), Mode::Tunnel).err(),
             Some(Cause::TooManyPolicies {
                 needed: 2700,
                 allowed: MAX_POLICIES
@@ -460,7 +542,7 @@ mod tests {
                 .map(|text| text.parse().expect("a selector"))
                 .collect()
         };
-        match slots(&side(1), &side(2)) {
+        match slots(&side(1), &side(2), Mode::Tunnel) {
             Err(Cause::TooManyPolicies { needed, .. }) => assert!(needed < 100_000, "{needed}"),
             other => panic!("{other:?}"),
         }

@@ -38,8 +38,14 @@ pub(super) fn read_children(
 
 fn read_child(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<(Place, Arc<Child>)> {
     let fields = walk.fields(entry.node, Some(entry.key), &entry.path, &words::CHILD)?;
-    let local = read_selectors(walk, &fields, "local");
-    let remote = read_selectors(walk, &fields, "remote");
+    let mode = fields.get("mode").map_or(Some(Mode::Tunnel), |node| {
+        read_mode(walk, node, &fields.path("mode"))
+    });
+    let mut end = |key: &str| match (mode, fields.get(key)) {
+        (Some(Mode::Transport), None) => Some(Vec::new()),
+        _ => read_selectors(walk, &fields, key),
+    };
+    let (local, remote) = (end("local"), end("remote"));
     let proposals = read_proposals(walk, &fields, "esp", proposal::default_esp);
     let keep = fields.get("keep").map_or(Some(Keep::Passive), |node| {
         read_keep(walk, node, &fields.path("keep"))
@@ -54,7 +60,7 @@ fn read_child(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<(Place, Arc<Child
     let lifetime = read_duration(walk, &fields, "lifetime", DEFAULT_LIFETIME, (60, 30 * DAY));
     let priority = read_priority(walk, &fields);
     let child = Child {
-        mode: Mode::Tunnel,
+        mode: mode?,
         name: entry.name?,
         local: local?,
         remote: remote?,
@@ -85,6 +91,14 @@ fn read_keep(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Keep> {
         return None;
     }
     walk.parsed(node, path, Code::BadWord, "up or passive", |text| {
+        word(text, &words, &elsewhere)
+    })
+}
+
+fn read_mode(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Mode> {
+    let words = [("tunnel", Mode::Tunnel), ("transport", Mode::Transport)];
+    let elsewhere = [("host", "transport"), ("net", "tunnel")];
+    walk.parsed(node, path, Code::BadWord, "tunnel or transport", |text| {
         word(text, &words, &elsewhere)
     })
 }

@@ -30,7 +30,7 @@ use std::fmt;
 use crate::crypto::algorithms::{
     EncryptionRow, IntegrityRow, KeyExchangeRow, PrfRow, Row, SEQUENCE_NUMBERS, SequenceNumbersRow,
 };
-use crate::wire::numbers::KeyExchangeMethod;
+use crate::wire::numbers::{KeyExchangeMethod, SequenceNumbers};
 
 /// What an IKE SA may use: alternatives of each type, best first.
 ///
@@ -84,6 +84,20 @@ impl EspProposal {
     /// The methods of a key exchange of the Child SA's own, best first; none without perfect forward secrecy.
     pub fn key_exchange_methods(&self) -> impl Iterator<Item = KeyExchangeMethod> {
         self.key_exchange.iter().map(|row| row.id)
+    }
+}
+
+impl EspProposal {
+    /// The same with sequence numbers of 32 bits only; `None` where it has no such.
+    #[must_use]
+    pub fn without_extended_sequence_numbers(&self) -> Option<Self> {
+        let short = |row: &&SequenceNumbersRow| row.id != SequenceNumbers::EXTENDED_64;
+        let rows = self.sequence_numbers.iter().copied();
+        let sequence_numbers: Vec<_> = rows.filter(|row| short(row)).collect();
+        (!sequence_numbers.is_empty()).then(|| Self {
+            sequence_numbers,
+            ..self.clone()
+        })
     }
 }
 

@@ -16,7 +16,7 @@ pub mod text;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use kernel::{KernelLimit, KernelSelector};
-pub use narrow::{SelectorRefusal, Side, narrow};
+pub use narrow::{SelectorRefusal, Side, narrow, retain_pairs};
 pub use text::{SelectorError, SelectorErrorKind};
 
 use crate::wire::payload::ts::{self, TrafficSelector};

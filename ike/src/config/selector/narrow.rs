@@ -70,6 +70,22 @@ pub fn narrow(ours: &[Selector], offered: &[Selector]) -> Vec<Selector> {
     answer
 }
 
+/// What is left of both ends without the selectors that no packet can have: those without one of the same family, and of
+/// a protocol that agrees, at the other end. Either both are empty or none.
+#[must_use]
+pub fn retain_pairs(
+    mut local: Vec<Selector>,
+    mut remote: Vec<Selector>,
+) -> (Vec<Selector>, Vec<Selector>) {
+    let partners = |a: &Selector, b: &Selector| {
+        a.addresses.is_ipv4() == b.addresses.is_ipv4()
+            && (a.protocol == b.protocol || a.protocol == 0 || b.protocol == 0)
+    };
+    local.retain(|local| remote.iter().any(|remote| partners(local, remote)));
+    remote.retain(|remote| local.iter().any(|local| partners(local, remote)));
+    (local, remote)
+}
+
 /// Which end of a tunnel a selector describes, seen from us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {

@@ -1,37 +1,35 @@
-//! Child SAs (phase 2): what is proposed, what is accepted, and the steps that bring it into the kernel (RFC 7296 sections
-//! 1.3.1, 2.9 and 2.17).
+//! Child SAs (phase 2): what is proposed and what is accepted (RFC 7296 sections 1.3.1, 2.9 and 2.17).
 //!
 //! ```text
 //!   ours:    Proposed --request--> Accepted --checked--> Negotiated --kernel--> Installing -> Installed
 //!   theirs:  Offered --choose--> Negotiated --kernel--> Installing -> Installed, then our response
 //! ```
 //!
-//! Order O1: what comes in is accepted before anything goes out (inbound SA, in and forward policies, outbound SA, out
-//! policies), all of it or nothing. Order O5: before SAs go, what blocks their traffic is back in place.
+//! The mode is what our child says. A peer that asks for transport mode where it says tunnel gets tunnel mode, as the RFC
+//! has it; one that wants tunnel mode where it says transport gets nothing. From the kernel on: [`super::child_sa`].
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::config::proposal::{
     ChildExchange, EspProposal, EspSuite, choose_esp, esp_to_wire, verify_accepted_esp,
 };
-use crate::config::selector::{Selector, SelectorRefusal, Side, narrow};
-use crate::config::{Child, Connection, KernelMode};
+use crate::config::selector::{Selector, SelectorRefusal, Side, narrow, retain_pairs};
+use crate::config::{Child, Connection, KernelMode, Mode};
 use crate::crypto::schedule::{ChildKeys, child_keymat};
 use crate::crypto::{EphemeralKey, Secret};
 use crate::engine::contents::{Contents, required};
 use crate::engine::failure::Cause;
-use crate::engine::io::{
-    KernelAction, KernelStep, OnFailure, Path, PolicyAction, SaInstall, SaReference,
-};
-use crate::engine::policy_table::{self, Kind, Owner, Slots};
-use crate::engine::shared::{KernelOwner, Shared};
+use crate::engine::io::Path;
+use crate::engine::policy_table::{self, Kind};
+use crate::engine::shared::Shared;
 use crate::wire::numbers::{KeyExchangeMethod, NotifyType};
 use crate::wire::payload::Payload;
-use crate::wire::{SecurityAssociation, SpiBytes, TrafficSelectors};
+use crate::wire::{KeyExchange, Nonce, SecurityAssociation, SpiBytes, TrafficSelectors};
 
 use super::Established;
+use super::child_sa::mode_payload;
 use super::initiator::{generate, ts_payload};
 
 /// SPIs below are reserved (RFC 4303 section 2.1).
@@ -40,6 +38,8 @@ const FIRST_SPI: u32 = 256;
 /// A child that we ask for.
 pub(in crate::engine) struct Proposed {
     pub(super) child: Arc<Child>,
+    local: Vec<Selector>,
+    remote: Vec<Selector>,
     spi_in: u32,
     pub(super) nonce: Vec<u8>,
     pub(super) key: Option<Box<dyn EphemeralKey>>,
@@ -67,6 +67,8 @@ impl Proposed {
         nonce: Option<Vec<u8>>,
     ) -> Result<Self, Cause> {
         let in_auth = nonce.is_none();
+        let (local, remote) = protected(&child, path)?;
+        usable_proposals(&child)?;
         let method = child
             .proposals
             .iter()
@@ -78,6 +80,8 @@ impl Proposed {
         let tried = method.into_iter().collect();
         Ok(Self {
             child,
+            local,
+            remote,
             spi_in,
             nonce: nonce.unwrap_or_default(),
             key,
@@ -87,18 +91,27 @@ impl Proposed {
         })
     }
 
-    /// SA, TSi and TSr.
-    pub(super) fn payloads(&self) -> (Payload<'static>, TrafficSelectors, TrafficSelectors) {
-        let offer = esp_to_wire(
-            &self.child.proposals,
-            self.spi_in.into(),
-            exchange(self.in_auth),
-        );
-        (
-            Payload::Sa(offer),
-            ts_payload(&self.child.local),
-            ts_payload(&self.child.remote),
-        )
+    /// USE_TRANSPORT_MODE where that is the mode, SA, the nonce and the key exchange where they are the child's own, TSi
+    /// and TSr.
+    pub(super) fn payloads(&self) -> Vec<Payload<'static>> {
+        let proposals = usable_proposals(&self.child).expect("looked at when it was made");
+        let offer = esp_to_wire(&*proposals, self.spi_in.into(), exchange(self.in_auth));
+        let mut payloads = mode_payload(self.child.mode);
+        payloads.push(Payload::Sa(offer));
+        if !self.in_auth {
+            payloads.push(Payload::Nonce(Nonce {
+                data: self.nonce.clone().into(),
+            }));
+        }
+        if let (Some(key), Some(method)) = (&self.key, self.method) {
+            payloads.push(Payload::Ke(KeyExchange {
+                method,
+                data: key.public_value().to_vec().into(),
+            }));
+        }
+        payloads.push(Payload::TsI(ts_payload(&self.local)));
+        payloads.push(Payload::TsR(ts_payload(&self.remote)));
+        payloads
     }
 
     /// The SPI that we offer to receive on.
@@ -124,6 +137,7 @@ pub(in crate::engine) struct Accepted {
     tsr: TrafficSelectors,
     nonce: Option<Vec<u8>>,
     ke: Option<(KeyExchangeMethod, Vec<u8>)>,
+    mode: Mode,
 }
 
 impl Accepted {
@@ -139,11 +153,10 @@ impl Accepted {
             tsr: required(contents.tsr.clone(), "TSr")?,
             nonce: contents.nonce.as_ref().map(|nonce| nonce.data.to_vec()),
             ke: contents.ke.as_ref().map(|ke| (ke.method, ke.data.to_vec())),
+            mode: mode_of(contents),
         })
     }
-}
 
-impl Accepted {
     pub(super) const fn has_nonce(&self) -> bool {
         self.nonce.is_some()
     }
@@ -156,6 +169,7 @@ pub(in crate::engine) struct Offered {
     tsi: TrafficSelectors,
     tsr: TrafficSelectors,
     ke: Option<(KeyExchangeMethod, Vec<u8>)>,
+    mode: Mode,
     in_auth: bool,
 }
 
@@ -172,28 +186,34 @@ impl Offered {
             tsi: required(contents.tsi.clone(), "TSi")?,
             tsr: required(contents.tsr.clone(), "TSr")?,
             ke: contents.ke.as_ref().map(|ke| (ke.method, ke.data.to_vec())),
+            mode: mode_of(contents),
             in_auth,
         })
+    }
+}
+
+/// Which mode a message asks for, or grants.
+fn mode_of(contents: &Contents<'_>) -> Mode {
+    if contents.has(NotifyType::USE_TRANSPORT_MODE) {
+        Mode::Transport
+    } else {
+        Mode::Tunnel
     }
 }
 
 /// Everything about a child that both sides agreed on.
 #[derive(Debug)]
 pub(super) struct Negotiated {
-    child: Arc<Child>,
-    suite: EspSuite,
-    spi_in: u32,
-    spi_out: u32,
-    local: Vec<Selector>,
-    remote: Vec<Selector>,
-    keys: ChildKeys,
-    initiator: bool,
-}
-
-impl Negotiated {
-    pub(super) fn child_config(&self) -> Arc<Child> {
-        self.child.clone()
-    }
+    pub(super) child: Arc<Child>,
+    pub(super) suite: EspSuite,
+    pub(super) spi_in: u32,
+    pub(super) spi_out: u32,
+    pub(super) local: Vec<Selector>,
+    pub(super) remote: Vec<Selector>,
+    /// Of its policies, in the kernel's numbers.
+    pub(super) priority: u32,
+    pub(super) keys: ChildKeys,
+    pub(super) initiator: bool,
 }
 
 /// Why a child that the peer asked for cannot be made.
@@ -202,30 +222,6 @@ pub(super) enum ChildRefusal {
     OtherMethod(KeyExchangeMethod),
     /// Nothing fits; the child that came nearest.
     Failed(Option<Arc<Child>>, Cause),
-}
-
-/// A Child SA that is in the kernel, or on its way there.
-#[derive(Debug)]
-pub(in crate::engine) struct ChildSa {
-    pub(in crate::engine) number: u64,
-    pub(in crate::engine) child: Arc<Child>,
-    pub(in crate::engine) suite: EspSuite,
-    pub(in crate::engine) reqid: u32,
-    pub(in crate::engine) inbound: SaReference,
-    pub(in crate::engine) outbound: SaReference,
-    pub(in crate::engine) local: Vec<Selector>,
-    pub(in crate::engine) remote: Vec<Selector>,
-    pub(in crate::engine) state: ChildState,
-    slots: Slots,
-}
-
-/// Where a Child SA stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum ChildState {
-    /// The kernel has been asked.
-    Installing,
-    /// Since this time of the boot clock.
-    Installed(Duration),
 }
 
 /// Checks what the peer accepted against what we proposed, and derives the keys.
@@ -238,10 +234,27 @@ pub(super) fn accept(
     (ni, nr): (&[u8], &[u8]),
 ) -> Result<Negotiated, Cause> {
     let child = proposed.child.clone();
-    let chosen = verify_accepted_esp(&child.proposals, &accepted.sa, exchange(proposed.in_auth))
+    match (child.mode, accepted.mode) {
+        (Mode::Transport, Mode::Tunnel) => return Err(Cause::TransportDeclined),
+        (Mode::Tunnel, Mode::Transport) => return Err(Cause::TransportNotAsked),
+        _ => {}
+    }
+    let proposals = usable_proposals(&child)?;
+    let chosen = verify_accepted_esp(&*proposals, &accepted.sa, exchange(proposed.in_auth))
         .map_err(|refusal| Cause::AcceptedNotOffered(Box::new(refusal)))?;
-    let local = returned(&accepted.tsi, &child.local, Side::Local)?;
-    let remote = returned(&accepted.tsr, &child.remote, Side::Remote)?;
+    let local = returned(&accepted.tsi, &proposed.local, Side::Local)?;
+    let remote = returned(&accepted.tsr, &proposed.remote, Side::Remote)?;
+    let (local, remote) = match retain_pairs(local, remote.clone()) {
+        (local, _) if local.is_empty() => {
+            return Err(Cause::SelectorsNotProposed(Box::new(SelectorRefusal {
+                side: Side::Remote,
+                offered: remote,
+                ours: proposed.remote.clone(),
+            })));
+        }
+        pairs => pairs,
+    };
+    let priority = priority(&child, &proposed.local, &proposed.remote);
     let secret = match (chosen.suite.key_exchange, proposed.key.take(), &accepted.ke) {
         (None, _, _) => None,
         (Some(method), Some(key), Some((theirs, data)))
@@ -260,6 +273,7 @@ pub(super) fn accept(
         child,
         local,
         remote,
+        priority,
         initiator: true,
     })
 }
@@ -318,10 +332,16 @@ pub(super) fn choose(
             },
         ));
     }
-    let fitting =
-        fitting_children(connection, offered).map_err(|cause| ChildRefusal::Failed(None, cause))?;
+    let fitting = fitting_children(connection, path, offered)
+        .map_err(|cause| ChildRefusal::Failed(None, cause))?;
     let mut refusal = None;
-    for (child, local_ts, remote_ts) in fitting {
+    for Fitting {
+        child,
+        local,
+        remote,
+        priority,
+    } in fitting
+    {
         let named = (connection.name.clone(), child.name.clone());
         if shared.held_down.contains(&named) {
             refusal.get_or_insert_with(|| {
@@ -337,10 +357,18 @@ pub(super) fn choose(
             });
             continue;
         }
-        let chosen = match choose_esp(&child.proposals, &offered.sa, exchange(offered.in_auth)) {
+        if (child.mode, offered.mode) == (Mode::Transport, Mode::Tunnel) {
+            refusal.get_or_insert_with(|| failed(&child, Cause::TunnelRefused));
+            continue;
+        }
+        let chosen = usable_proposals(&child).and_then(|proposals| {
+            choose_esp(&*proposals, &offered.sa, exchange(offered.in_auth))
+                .map_err(|error| Cause::NoProposal(Box::new(error)))
+        });
+        let chosen = match chosen {
             Ok(chosen) => chosen,
-            Err(error) => {
-                refusal.get_or_insert_with(|| failed(&child, Cause::NoProposal(Box::new(error))));
+            Err(cause) => {
+                refusal.get_or_insert_with(|| failed(&child, cause));
                 continue;
             }
         };
@@ -367,8 +395,9 @@ pub(super) fn choose(
             suite: chosen.suite,
             spi_in,
             spi_out,
-            local: local_ts,
-            remote: remote_ts,
+            local,
+            remote,
+            priority,
             keys,
             initiator: false,
         };
@@ -380,45 +409,67 @@ pub(super) fn choose(
     )))
 }
 
-type Fitting = (Arc<Child>, Vec<Selector>, Vec<Selector>);
+/// A child whose selectors overlap with the peer's, and what both have.
+struct Fitting {
+    child: Arc<Child>,
+    local: Vec<Selector>,
+    remote: Vec<Selector>,
+    priority: u32,
+}
 
-/// The children whose selectors overlap with the peer's, those that lose nothing first.
-fn fitting_children(connection: &Connection, offered: &Offered) -> Result<Vec<Fitting>, Cause> {
+/// The children whose selectors overlap with the peer's: those in the mode that it asks for first, then those that lose
+/// nothing.
+fn fitting_children(
+    connection: &Connection,
+    path: Path,
+    offered: &Offered,
+) -> Result<Vec<Fitting>, Cause> {
     let known = |payload: &TrafficSelectors| -> Vec<Selector> {
-        payload
-            .selectors
-            .iter()
-            .filter_map(Selector::from_wire)
-            .collect()
+        let selectors = payload.selectors.iter();
+        selectors.filter_map(Selector::from_wire).collect()
     };
     // As responder TSi is the peer's side.
     let (theirs, ours) = (known(&offered.tsi), known(&offered.tsr));
-    let mut fitting: Vec<(usize, Fitting)> = connection
-        .children
-        .iter()
-        .filter_map(|child| {
-            let (local, remote) = (narrow(&child.local, &ours), narrow(&child.remote, &theirs));
-            let lost = usize::from(local != ours) + usize::from(remote != theirs);
-            (!local.is_empty() && !remote.is_empty())
-                .then(|| (lost, (child.clone(), local, remote)))
-        })
-        .collect();
-    fitting.sort_by_key(|(lost, _)| *lost);
-    if fitting.is_empty() {
-        let local_fits = connection
-            .children
-            .iter()
-            .any(|child| !narrow(&child.local, &ours).is_empty());
-        let (side, offered) = if local_fits {
-            (Side::Remote, theirs)
-        } else {
-            (Side::Local, ours)
+    let (mut fitting, mut allowed, mut outside) = (Vec::new(), Vec::new(), None);
+    for child in &connection.children {
+        let (our_ends, their_ends) = match protected(child, path) {
+            Ok(ends) => ends,
+            Err(cause) => {
+                outside.get_or_insert(cause);
+                continue;
+            }
         };
-        let ours = connection.children.iter().flat_map(|child| match side {
-            Side::Local => &child.local,
-            Side::Remote => &child.remote,
-        });
-        let ours = ours.copied().collect();
+        let (local, remote) = retain_pairs(narrow(&our_ends, &ours), narrow(&their_ends, &theirs));
+        if !local.is_empty() {
+            let lost = usize::from(local != ours) + usize::from(remote != theirs);
+            let place = (child.mode != offered.mode, lost);
+            let priority = priority(child, &our_ends, &their_ends);
+            let child = child.clone();
+            let found = Fitting {
+                child,
+                local,
+                remote,
+                priority,
+            };
+            fitting.push((place, found));
+        }
+        allowed.push((our_ends, their_ends));
+    }
+    fitting.sort_by_key(|(place, _)| *place);
+    if fitting.is_empty() {
+        if let (Some(cause), true) = (outside, allowed.is_empty()) {
+            return Err(cause);
+        }
+        let local_fits = allowed
+            .iter()
+            .any(|(local, _)| !narrow(local, &ours).is_empty());
+        let (side, offered, ours): (_, _, Vec<_>) = if local_fits {
+            let ends = allowed.into_iter().flat_map(|(_, remote)| remote);
+            (Side::Remote, theirs, ends.collect())
+        } else {
+            let ends = allowed.into_iter().flat_map(|(local, _)| local);
+            (Side::Local, ours, ends.collect())
+        };
         return Err(Cause::NoSelectors(Box::new(SelectorRefusal {
             side,
             offered,
@@ -426,6 +477,34 @@ fn fitting_children(connection: &Connection, offered: &Offered) -> Result<Vec<Fi
         })));
     }
     Ok(fitting.into_iter().map(|(_, fitting)| fitting).collect())
+}
+
+/// What a child protects between the addresses of the IKE SA: ours, then the peer's.
+fn protected(child: &Child, path: Path) -> Result<(Vec<Selector>, Vec<Selector>), Cause> {
+    child
+        .protected(path.local.ip(), path.remote.ip())
+        .map_err(|outside| Cause::NotAnEnd(Box::new(outside)))
+}
+
+/// The place of a child's Child SAs among all policies.
+fn priority(child: &Child, local: &[Selector], remote: &[Selector]) -> u32 {
+    policy_table::priority(child.priority, local, remote, Kind::Protect)
+}
+
+/// A child's proposals. Without a replay window there are no extended sequence numbers (RFC 4303 section 2.2.1): the high
+/// half of the number is guessed from the window.
+fn usable_proposals(child: &Child) -> Result<Cow<'_, [EspProposal]>, Cause> {
+    if child.replay_window > 0 {
+        return Ok(Cow::Borrowed(&child.proposals));
+    }
+    let proposals = child.proposals.iter();
+    let short: Vec<_> = proposals
+        .filter_map(EspProposal::without_extended_sequence_numbers)
+        .collect();
+    if short.is_empty() {
+        return Err(Cause::EsnWithoutWindow);
+    }
+    Ok(Cow::Owned(short))
 }
 
 /// Where the nonces and the key exchange come from.
@@ -469,181 +548,6 @@ fn keys(
         suite.child_key_lengths(),
     )
     .map_err(Cause::KeyExchange)
-}
-
-impl ChildSa {
-    /// Asks the kernel to install what was negotiated, in order O1.
-    pub(super) fn install(
-        shared: &mut Shared,
-        sa: crate::wire::IkeSpi,
-        path: Path,
-        negotiated: Negotiated,
-    ) -> Result<Self, Cause> {
-        let Negotiated {
-            child,
-            suite,
-            spi_in,
-            spi_out,
-            mut local,
-            mut remote,
-            keys,
-            initiator,
-        } = negotiated;
-        local.shrink_to_fit();
-        remote.shrink_to_fit();
-        let slots = policy_table::slots(&local, &remote)?;
-        let (here, there) = (path.local.ip(), path.remote.ip());
-        let (number, reqid) = (shared.number(), shared.fresh_reqid());
-        let ChildKeys {
-            initiator_encryption,
-            initiator_integrity,
-            responder_encryption,
-            responder_integrity,
-        } = keys;
-        let (out_keys, in_keys) = if initiator {
-            (
-                (initiator_encryption, initiator_integrity),
-                (responder_encryption, responder_integrity),
-            )
-        } else {
-            (
-                (responder_encryption, responder_integrity),
-                (initiator_encryption, initiator_integrity),
-            )
-        };
-        let this = Self {
-            number,
-            suite,
-            reqid,
-            inbound: SaReference {
-                spi: spi_in,
-                destination: here,
-            },
-            outbound: SaReference {
-                spi: spi_out,
-                destination: there,
-            },
-            local,
-            remote,
-            state: ChildState::Installing,
-            slots,
-            child,
-        };
-        let mut steps = vec![this.add_sa(true, here, there, in_keys)];
-        let priority = policy_table::priority(
-            this.child.priority,
-            &this.child.local,
-            &this.child.remote,
-            Kind::Protect,
-        );
-        let owner = Owner::ChildSa(number);
-        let mode = this.child.mode;
-        let coming = PolicyAction::Protect {
-            mode,
-            source: there,
-            destination: here,
-            reqid,
-        };
-        let going = PolicyAction::Protect {
-            mode,
-            source: here,
-            destination: there,
-            reqid,
-        };
-        for &slot in &this.slots.inbound {
-            steps.extend(shared.policies.set(slot, &owner, priority, coming));
-        }
-        steps.push(this.add_sa(false, here, there, out_keys));
-        for &slot in &this.slots.outbound {
-            steps.extend(shared.policies.set(slot, &owner, priority, going));
-        }
-        shared.esp.insert((spi_in, here), sa);
-        shared.esp.insert((spi_out, there), sa);
-        shared.apply(
-            KernelOwner::Install { sa, child: number },
-            steps,
-            OnFailure::Undo,
-        );
-        Ok(this)
-    }
-
-    fn add_sa(
-        &self,
-        inbound: bool,
-        here: IpAddr,
-        there: IpAddr,
-        (encryption_key, integrity_key): (Secret, Secret),
-    ) -> KernelStep {
-        let (reference, source) = if inbound {
-            (self.inbound, there)
-        } else {
-            (self.outbound, here)
-        };
-        let install = SaInstall {
-            mode: self.child.mode,
-            inbound,
-            spi: reference.spi,
-            source,
-            destination: reference.destination,
-            suite: self.suite,
-            encryption_key,
-            integrity_key,
-            reqid: self.reqid,
-            replay_window: self.child.replay_window,
-            hard_lifetime: self.child.hard_lifetime,
-        };
-        KernelStep {
-            action: KernelAction::AddSa(Box::new(install)),
-            undo: Some(KernelAction::DeleteSa(reference)),
-        }
-    }
-
-    /// Takes it out of the kernel, in order O5: what blocks its traffic first, then the outbound SA, then the inbound one.
-    pub(super) fn remove(&self, shared: &mut Shared) {
-        let mut steps = shared.unset_all(&self.slots, &Owner::ChildSa(self.number));
-        for reference in [self.outbound, self.inbound] {
-            shared.forget_esp(reference);
-            steps.push(KernelStep {
-                action: KernelAction::DeleteSa(reference),
-                undo: None,
-            });
-        }
-        shared.apply(KernelOwner::Removal, steps, OnFailure::Continue);
-    }
-
-    /// The kernel has undone the installation: the table follows, and says again what should stand in those places, in
-    /// case they changed hands meanwhile.
-    pub(super) fn forget(&self, shared: &mut Shared) {
-        let owner = Owner::ChildSa(self.number);
-        let mut steps = Vec::new();
-        for slot in self.slots.all() {
-            shared.policies.unset(slot, &owner);
-            if let Some(policy) = shared.policies.installed(slot) {
-                steps.push(KernelStep {
-                    action: KernelAction::SetPolicy(Box::new(policy)),
-                    undo: None,
-                });
-            }
-        }
-        for reference in [self.outbound, self.inbound] {
-            shared.forget_esp(reference);
-        }
-        shared.apply(KernelOwner::Removal, steps, OnFailure::Continue);
-    }
-
-    /// SA, then TSi and TSr as the responder returns them.
-    pub(super) fn response_payloads(
-        &self,
-        answer: SecurityAssociation,
-    ) -> (Payload<'static>, [Payload<'static>; 2]) {
-        (
-            Payload::Sa(answer),
-            [
-                Payload::TsI(ts_payload(&self.remote)),
-                Payload::TsR(ts_payload(&self.local)),
-            ],
-        )
-    }
 }
 
 /// What a peer that asked for a child is told.

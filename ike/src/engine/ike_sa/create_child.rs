@@ -11,7 +11,8 @@ use crate::wire::numbers::{ExchangeType, KeyExchangeMethod, NotifyType, Protocol
 use crate::wire::payload::Payload;
 use crate::wire::{KeyExchange, Nonce, Notify};
 
-use super::child::{self, Accepted, ChildRefusal, ChildSa, ChildState, Offered, Proposed};
+use super::child::{self, Accepted, ChildRefusal, Offered, Proposed};
+use super::child_sa::{ChildSa, ChildState};
 use super::close::Tell;
 use super::established::{Exchange, Task};
 use super::initiator::generate;
@@ -41,20 +42,7 @@ impl IkeSa {
     }
 
     fn send_proposed(&mut self, shared: &mut Shared, proposed: Proposed) {
-        let (sa, tsi, tsr) = proposed.payloads();
-        let mut payloads = vec![
-            sa,
-            Payload::Nonce(Nonce {
-                data: proposed.nonce.clone().into(),
-            }),
-        ];
-        if let (Some(key), Some(method)) = (&proposed.key, proposed.method) {
-            payloads.push(Payload::Ke(KeyExchange {
-                method,
-                data: key.public_value().to_vec().into(),
-            }));
-        }
-        payloads.extend([Payload::TsI(tsi), Payload::TsR(tsr)]);
+        let payloads = proposed.payloads();
         if let State::Established(established) = &mut self.state {
             established.exchange = Some(Exchange::CreateChild(Box::new(proposed)));
         }
@@ -216,23 +204,22 @@ impl IkeSa {
             Ok(chosen) => chosen,
             Err(refusal) => return self.refuse_child(shared, answering, refusal),
         };
-        let config = negotiated.child_config();
+        let config = negotiated.child.clone();
         match ChildSa::install(shared, own, path, negotiated) {
             Ok(child) => {
-                let (sa, ts) = child.response_payloads(accepted);
-                let mut payloads = vec![sa];
-                if answering.exchange == ExchangeType::CREATE_CHILD_SA {
-                    payloads.push(Payload::Nonce(Nonce {
+                let own_nonce = answering.exchange == ExchangeType::CREATE_CHILD_SA;
+                let nonce = own_nonce.then(|| {
+                    Payload::Nonce(Nonce {
                         data: nonces.1.to_vec().into(),
-                    }));
-                }
-                payloads.extend(public.map(|(method, data)| {
+                    })
+                });
+                let ke = public.map(|(method, data)| {
                     Payload::Ke(KeyExchange {
                         method,
                         data: data.into(),
                     })
-                }));
-                payloads.extend(ts);
+                });
+                let payloads = child.response_payloads(accepted, nonce.into_iter().chain(ke));
                 established.answering = Some((child.number, answering, payloads));
                 established.add(child);
             }

@@ -23,7 +23,8 @@ use crate::wire::Delete;
 use crate::wire::numbers::{ExchangeType, NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
 
-use super::child::{ChildSa, ChildState, Proposed};
+use super::child::Proposed;
+use super::child_sa::{ChildSa, ChildState};
 use super::close::Tell;
 use super::create_child::Answering;
 use super::{IkeSa, Keyed, Opened, State};

@@ -533,8 +533,7 @@ pub(super) fn signed(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
         data: auth.into(),
     }));
     if let Some(proposed) = &proposed {
-        let (sa, tsi, tsr) = proposed.payloads();
-        payloads.extend([sa, Payload::TsI(tsi), Payload::TsR(tsr)]);
+        payloads.extend(proposed.payloads());
     }
     sa.state = State::AuthSent(Box::new(AuthSent {
         intent,

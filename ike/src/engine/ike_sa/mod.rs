@@ -19,6 +19,7 @@
 //! answer finds no state and is ignored.
 
 mod child;
+mod child_sa;
 mod close;
 mod create_child;
 mod established;
@@ -45,7 +46,7 @@ use super::io::{Answer, Path, Question, QuestionId};
 use super::shared::{Notice, Shared, own_spi};
 use super::window::{Due, Incoming, Window};
 
-pub(super) use child::{ChildSa, ChildState};
+pub(super) use child_sa::{ChildSa, ChildState};
 pub(super) use close::Tell;
 pub(super) use established::{Established, Task};
 pub(super) use initiator::{Intent, start};
