@@ -2,6 +2,9 @@
 //! integrity check, a key exchange of a few additions. Deterministic to the byte. The pseudorandom functions are the true
 //! ones.
 
+use std::sync::LazyLock;
+
+use ike::crypto::algorithms::KEY_EXCHANGE;
 use ike::crypto::{
     CryptoError, EphemeralKey, KeyExchangeAlgorithm, PrfAlgorithm, ProtectionAlgorithm,
     ProtectionKey, Provider, Random, Secret, standard,
@@ -26,11 +29,10 @@ impl Provider for Transparent {
     }
 
     fn key_exchange(&self, method: KeyExchangeMethod) -> Option<&dyn KeyExchangeAlgorithm> {
-        match method {
-            KeyExchangeMethod::CURVE25519 => Some(&Sum(KeyExchangeMethod::CURVE25519)),
-            KeyExchangeMethod::ECP_256 => Some(&Sum(KeyExchangeMethod::ECP_256)),
-            _ => None,
-        }
+        static SUMS: LazyLock<Vec<Sum>> =
+            LazyLock::new(|| KEY_EXCHANGE.iter().map(|row| Sum(row.id)).collect());
+        let sum = SUMS.iter().find(|sum| sum.0 == method)?;
+        Some(sum)
     }
 
     fn protection(

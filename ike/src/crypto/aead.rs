@@ -1,33 +1,113 @@
-//! AEAD ciphers for IKE messages (RFC 5282), by ring.
+//! AEAD ciphers for IKE messages: AES-GCM and AES-CCM (RFC 5282), ChaCha20-Poly1305 (RFC 7634). By ring what it has, the
+//! rest by RustCrypto.
 
+use std::sync::LazyLock;
+
+use aes::{Aes128, Aes192, Aes256};
+use aes_gcm::AesGcm;
+use aes_gcm::aead::array::typenum::{U8, U11, U12, U16};
+use aes_gcm::aead::{AeadInOut, KeyInit, Nonce, Tag};
+use ccm::Ccm;
 use ring::aead;
 
 use super::{CryptoError, ProtectionAlgorithm, ProtectionKey, Secret};
 use crate::wire::numbers::Encryption;
 
-/// The AEADs of [`super::standard`].
-pub(super) static AEADS: [Aead; 2] = [
-    Aead {
-        id: Encryption::AES_GCM_16,
-        key_bits: Some(128),
-        cipher: &aead::AES_128_GCM,
-    },
-    Aead {
-        id: Encryption::AES_GCM_16,
-        key_bits: Some(256),
-        cipher: &aead::AES_256_GCM,
-    },
+#[rustfmt::skip] // a table
+static CIPHERS: [Cipher; 19] = [
+    ring(Encryption::AES_GCM_16, Some(128), 16, &aead::AES_128_GCM),
+    ring(Encryption::AES_GCM_16, Some(256), 32, &aead::AES_256_GCM),
+    ring(Encryption::CHACHA20_POLY1305, None, 32, &aead::CHACHA20_POLY1305),
+    gcm::<AesGcm<Aes192, U12, U16>>(Encryption::AES_GCM_16, 192, 16),
+    gcm::<AesGcm<Aes128, U12, U12>>(Encryption::AES_GCM_12, 128, 12),
+    gcm::<AesGcm<Aes192, U12, U12>>(Encryption::AES_GCM_12, 192, 12),
+    gcm::<AesGcm<Aes256, U12, U12>>(Encryption::AES_GCM_12, 256, 12),
+    gcm::<AesGcm<Aes128, U12, U8>>(Encryption::AES_GCM_8, 128, 8),
+    gcm::<AesGcm<Aes192, U12, U8>>(Encryption::AES_GCM_8, 192, 8),
+    gcm::<AesGcm<Aes256, U12, U8>>(Encryption::AES_GCM_8, 256, 8),
+    ccm::<Ccm<Aes128, U16, U11>>(Encryption::AES_CCM_16, 128, 16),
+    ccm::<Ccm<Aes192, U16, U11>>(Encryption::AES_CCM_16, 192, 16),
+    ccm::<Ccm<Aes256, U16, U11>>(Encryption::AES_CCM_16, 256, 16),
+    ccm::<Ccm<Aes128, U12, U11>>(Encryption::AES_CCM_12, 128, 12),
+    ccm::<Ccm<Aes192, U12, U11>>(Encryption::AES_CCM_12, 192, 12),
+    ccm::<Ccm<Aes256, U12, U11>>(Encryption::AES_CCM_12, 256, 12),
+    ccm::<Ccm<Aes128, U8, U11>>(Encryption::AES_CCM_8, 128, 8),
+    ccm::<Ccm<Aes192, U8, U11>>(Encryption::AES_CCM_8, 192, 8),
+    ccm::<Ccm<Aes256, U8, U11>>(Encryption::AES_CCM_8, 256, 8),
 ];
 
-/// The end of SK_e*, which starts every nonce (RFC 5282 section 4, RFC 4106 section 4).
-const SALT_LENGTH: usize = 4;
+/// The AEADs of [`super::standard`].
+pub(super) static AEADS: LazyLock<Vec<Aead>> = LazyLock::new(|| CIPHERS.iter().map(Aead).collect());
+
 const IV_LENGTH: usize = 8;
 
 #[derive(Debug)]
-pub(super) struct Aead {
-    pub(super) id: Encryption,
-    pub(super) key_bits: Option<u16>,
-    cipher: &'static aead::Algorithm,
+struct Cipher {
+    id: Encryption,
+    key_bits: Option<u16>,
+    key_length: usize,
+    /// The end of SK_e*, which starts every nonce (RFC 5282 section 4).
+    salt_length: usize,
+    icv_length: usize,
+    backend: Backend,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Backend {
+    Ring(&'static aead::Algorithm),
+    RustCrypto { seal: Seal, open: Open },
+}
+
+/// Key, nonce, associated data, text to encrypt in place, and where the ICV goes.
+type Seal = fn(&[u8], &[u8], &[u8], &mut [u8], &mut [u8]);
+/// Key, nonce, associated data, text to decrypt in place, and the ICV, of right lengths; whether it was the right one.
+type Open = fn(&[u8], &[u8], &[u8], &mut [u8], &[u8]) -> bool;
+
+const fn ring(
+    id: Encryption,
+    key_bits: Option<u16>,
+    key_length: usize,
+    algorithm: &'static aead::Algorithm,
+) -> Cipher {
+    Cipher {
+        id,
+        key_bits,
+        key_length,
+        salt_length: 4,
+        icv_length: 16,
+        backend: Backend::Ring(algorithm),
+    }
+}
+
+const fn gcm<C: AeadInOut + KeyInit>(id: Encryption, key_bits: u16, icv_length: usize) -> Cipher {
+    Cipher {
+        id,
+        key_bits: Some(key_bits),
+        key_length: key_bits as usize / 8,
+        salt_length: 4,
+        icv_length,
+        backend: Backend::RustCrypto {
+            seal: seal::<C>,
+            open: open::<C>,
+        },
+    }
+}
+
+/// As GCM, with a shorter salt (RFC 4309 section 7.1).
+const fn ccm<C: AeadInOut + KeyInit>(id: Encryption, key_bits: u16, icv_length: usize) -> Cipher {
+    Cipher {
+        salt_length: 3,
+        ..gcm::<C>(id, key_bits, icv_length)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Aead(&'static Cipher);
+
+impl Aead {
+    pub(super) fn is(&self, encryption: Encryption, key_bits: Option<u16>) -> bool {
+        (self.0.id, self.0.key_bits) == (encryption, key_bits)
+    }
 }
 
 impl ProtectionAlgorithm for Aead {
@@ -36,7 +116,7 @@ impl ProtectionAlgorithm for Aead {
     }
 
     fn icv_length(&self) -> usize {
-        self.cipher.tag_len()
+        self.0.icv_length
     }
 
     fn block_length(&self) -> usize {
@@ -44,7 +124,7 @@ impl ProtectionAlgorithm for Aead {
     }
 
     fn encryption_key_length(&self) -> usize {
-        self.cipher.key_len() + SALT_LENGTH
+        self.0.key_length + self.0.salt_length
     }
 
     fn integrity_key_length(&self) -> usize {
@@ -63,7 +143,7 @@ impl ProtectionAlgorithm for Aead {
         check_key_length(self.encryption_key_length(), encryption)?;
         check_key_length(self.integrity_key_length(), integrity)?;
         Ok(Box::new(AeadKey {
-            cipher: self.cipher,
+            cipher: self.0,
             key_and_salt: Secret::from(encryption),
         }))
     }
@@ -84,32 +164,32 @@ pub(super) fn check_key_length(expected: usize, key: &[u8]) -> Result<(), Crypto
 /// The raw key, expanded anew for each message: ring's expanded keys are not wiped on drop and take half a KiB, and
 /// an idle SA should hold neither. The expansion costs less than the encryption of one message.
 struct AeadKey {
-    cipher: &'static aead::Algorithm,
+    cipher: &'static Cipher,
     key_and_salt: Secret,
 }
 
 impl AeadKey {
-    fn expand(&self) -> (aead::LessSafeKey, &[u8]) {
-        let (key, salt) = self.key_and_salt.as_bytes().split_at(self.cipher.key_len());
-        let key = aead::UnboundKey::new(self.cipher, key)
-            .expect("the length was checked when the key was made");
-        (aead::LessSafeKey::new(key), salt)
+    /// The cipher's key, and the nonce: salt | IV.
+    fn key_and_nonce(&self, iv: &[u8]) -> (&[u8], Vec<u8>) {
+        let (key, salt) = self.key_and_salt.as_bytes().split_at(self.cipher.key_length);
+        (key, [salt, iv].concat())
     }
-}
-
-/// salt | IV. None where the IV has a wrong length.
-fn nonce(salt: &[u8], iv: &[u8]) -> Option<aead::Nonce> {
-    aead::Nonce::try_assume_unique_for_key(&[salt, iv].concat()).ok()
 }
 
 impl ProtectionKey for AeadKey {
     fn seal(&self, iv: &[u8], associated: &[u8], text: &mut [u8], icv_out: &mut [u8]) {
-        let (key, salt) = self.expand();
-        let nonce = nonce(salt, iv).expect("the caller gives an IV of iv_length()");
-        let tag = key
-            .seal_in_place_separate_tag(nonce, aead::Aad::from(associated), text)
-            .expect("an IKE message is shorter than GCM's limit of 64 GiB");
-        icv_out.copy_from_slice(tag.as_ref());
+        let (key, nonce) = self.key_and_nonce(iv);
+        match self.cipher.backend {
+            Backend::Ring(algorithm) => {
+                let nonce = aead::Nonce::try_assume_unique_for_key(&nonce)
+                    .expect("the caller gives an IV of iv_length()");
+                let tag = ring_key(algorithm, key)
+                    .seal_in_place_separate_tag(nonce, aead::Aad::from(associated), text)
+                    .expect(SHORT);
+                icv_out.copy_from_slice(tag.as_ref());
+            }
+            Backend::RustCrypto { seal, .. } => seal(key, &nonce, associated, text, icv_out),
+        }
     }
 
     fn open(
@@ -119,12 +199,60 @@ impl ProtectionKey for AeadKey {
         text: &mut [u8],
         icv: &[u8],
     ) -> Result<(), CryptoError> {
-        let (key, salt) = self.expand();
-        let length = iv.len() + text.len() + icv.len();
-        let nonce = nonce(salt, iv).ok_or(CryptoError::BodyLength(length))?;
-        let tag = aead::Tag::try_from(icv).map_err(|_| CryptoError::BodyLength(length))?;
-        key.open_in_place_separate_tag(nonce, aead::Aad::from(associated), tag, text, 0..)
-            .map_err(|_| CryptoError::Integrity)?;
-        Ok(())
+        if iv.len() != IV_LENGTH || icv.len() != self.cipher.icv_length {
+            return Err(CryptoError::BodyLength(iv.len() + text.len() + icv.len()));
+        }
+        let (key, nonce) = self.key_and_nonce(iv);
+        let right = match self.cipher.backend {
+            Backend::Ring(algorithm) => {
+                let nonce = aead::Nonce::try_assume_unique_for_key(&nonce).expect(CHECKED);
+                let tag = aead::Tag::try_from(icv).expect(CHECKED);
+                ring_key(algorithm, key)
+                    .open_in_place_separate_tag(nonce, aead::Aad::from(associated), tag, text, 0..)
+                    .is_ok()
+            }
+            Backend::RustCrypto { open, .. } => open(key, &nonce, associated, text, icv),
+        };
+        right.then_some(()).ok_or(CryptoError::Integrity)
     }
+}
+
+/// An IKE message is shorter than any limit of the ciphers.
+const SHORT: &str = "an IKE message has less than 4 GiB";
+const CHECKED: &str = "the length was checked when the key was made, or in open";
+
+fn ring_key(algorithm: &'static aead::Algorithm, key: &[u8]) -> aead::LessSafeKey {
+    aead::LessSafeKey::new(aead::UnboundKey::new(algorithm, key).expect(CHECKED))
+}
+
+fn seal<C: AeadInOut + KeyInit>(
+    key: &[u8],
+    nonce: &[u8],
+    associated: &[u8],
+    text: &mut [u8],
+    icv_out: &mut [u8],
+) {
+    let tag = C::new_from_slice(key)
+        .expect(CHECKED)
+        .encrypt_inout_detached(nonce_of::<C>(nonce), associated, text.into())
+        .expect(SHORT);
+    icv_out.copy_from_slice(&tag);
+}
+
+fn open<C: AeadInOut + KeyInit>(
+    key: &[u8],
+    nonce: &[u8],
+    associated: &[u8],
+    text: &mut [u8],
+    icv: &[u8],
+) -> bool {
+    let tag: &Tag<C> = icv.try_into().expect(CHECKED);
+    C::new_from_slice(key)
+        .expect(CHECKED)
+        .decrypt_inout_detached(nonce_of::<C>(nonce), associated, text.into(), tag)
+        .is_ok()
+}
+
+fn nonce_of<C: AeadInOut>(nonce: &[u8]) -> &Nonce<C> {
+    nonce.try_into().expect(CHECKED)
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   algorithms   the tables: every word, number and length, one row per algorithm
-//!   prf, key_exchange, aead, cbc_hmac   what standard() offers for the rows, by ring, dalek and RustCrypto
+//!   prf, key_exchange, aead, encrypt_then_mac   what standard() offers for the rows, by ring, dalek and RustCrypto
 //!   schedule     SKEYSEED, SK_*, KEYMAT                       RFC 7296 sections 2.13, 2.14, 2.17, 2.18
 //!   protection   the body of SK and SKF payloads: IV, padding, ICV     RFC 7296 section 3.14, RFC 5282
 //! ```
@@ -13,8 +13,9 @@
 
 mod aead;
 pub mod algorithms;
-mod cbc_hmac;
+mod encrypt_then_mac;
 mod key_exchange;
+mod mac;
 mod prf;
 pub mod protection;
 pub mod schedule;
@@ -60,6 +61,12 @@ pub trait PrfAlgorithm: Send + Sync + std::fmt::Debug {
 
     /// The preferred length of its key in bytes: the length of SK_d, SK_pi and SK_pr.
     fn key_length(&self) -> usize;
+
+    /// How many bytes of each nonce, from its beginning, are the key of the first SKEYSEED; `None`: all of them (section
+    /// 2.14, which treats the two AES functions specially).
+    fn skeyseed_nonce_length(&self) -> Option<usize> {
+        None
+    }
 
     /// `prf(key, parts[0] | parts[1] | ...)`. Any length of key.
     fn compute(&self, key: &[u8], parts: &[&[u8]]) -> Secret;

@@ -1,57 +1,67 @@
-//! Pseudorandom functions: HMAC with SHA-2 (RFC 4868), by ring.
+//! Pseudorandom functions: HMAC (RFC 2104, RFC 4868), AES-XCBC (RFC 4434) and AES-CMAC (RFC 4615).
 
-use ring::hmac;
-
+use super::mac::{BLOCK, Mac};
 use super::{PrfAlgorithm, Secret};
 use crate::wire::numbers::Prf;
 
 /// The pseudorandom functions of [`super::standard`].
-pub(super) static PRFS: [HmacPrf; 3] = [
-    HmacPrf {
-        id: Prf::HMAC_SHA2_256,
-        hash: &hmac::HMAC_SHA256,
-    },
-    HmacPrf {
-        id: Prf::HMAC_SHA2_384,
-        hash: &hmac::HMAC_SHA384,
-    },
-    HmacPrf {
-        id: Prf::HMAC_SHA2_512,
-        hash: &hmac::HMAC_SHA512,
-    },
+pub(super) static PRFS: [MacPrf; 6] = [
+    row(Prf::HMAC_SHA2_256, Mac::SHA2_256),
+    row(Prf::HMAC_SHA2_384, Mac::SHA2_384),
+    row(Prf::HMAC_SHA2_512, Mac::SHA2_512),
+    row(Prf::HMAC_SHA1, Mac::SHA1),
+    row(Prf::AES128_XCBC, Mac::AesXcbc),
+    row(Prf::AES128_CMAC, Mac::AesCmac),
 ];
 
-#[derive(Debug)]
-pub(super) struct HmacPrf {
-    id: Prf,
-    hash: &'static hmac::Algorithm,
+const fn row(id: Prf, mac: Mac) -> MacPrf {
+    MacPrf { id, mac }
 }
 
-impl PrfAlgorithm for HmacPrf {
+/// A code used as a pseudorandom function.
+#[derive(Debug)]
+pub(super) struct MacPrf {
+    id: Prf,
+    mac: Mac,
+}
+
+impl PrfAlgorithm for MacPrf {
     fn id(&self) -> Prf {
         self.id
     }
 
     fn output_length(&self) -> usize {
-        self.hash.digest_algorithm().output_len()
+        self.mac.length()
     }
 
-    /// For HMAC the preferred key is as long as the output.
+    /// The output's length for all of them: RFC 7296 section 2.13 for HMAC, RFC 4434 and RFC 4615 for AES.
     fn key_length(&self) -> usize {
-        self.output_length()
+        self.mac.length()
+    }
+
+    /// RFC 7296 section 2.14 names the two.
+    fn skeyseed_nonce_length(&self) -> Option<usize> {
+        match self.mac {
+            Mac::Hmac(_) => None,
+            Mac::AesXcbc | Mac::AesCmac => Some(BLOCK / 2),
+        }
     }
 
     fn compute(&self, key: &[u8], parts: &[&[u8]]) -> Secret {
-        let tag = hmac_tag(*self.hash, key, parts);
-        Secret::from(tag.as_ref())
+        match self.mac {
+            Mac::Hmac(_) => self.mac.compute(key, parts),
+            Mac::AesXcbc | Mac::AesCmac if key.len() == BLOCK => self.mac.compute(key, parts),
+            // RFC 4434 section 2: a short key is padded with zeros.
+            Mac::AesXcbc if key.len() < BLOCK => {
+                let mut padded = Secret::zeroed(BLOCK);
+                padded.as_mut_bytes()[..key.len()].copy_from_slice(key);
+                self.mac.compute(padded.as_bytes(), parts)
+            }
+            // RFC 4434 section 2 for a long key, RFC 4615 section 3 for any other length: its code under a key of zeros.
+            Mac::AesXcbc | Mac::AesCmac => {
+                let short = self.mac.compute(&[0; BLOCK], &[key]);
+                self.mac.compute(short.as_bytes(), parts)
+            }
+        }
     }
-}
-
-/// HMAC over several parts, untruncated.
-pub(super) fn hmac_tag(hash: hmac::Algorithm, key: &[u8], parts: &[&[u8]]) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hash, key));
-    for part in parts {
-        context.update(part);
-    }
-    context.sign()
 }

@@ -41,9 +41,14 @@ pub fn prf_plus(
     Ok(())
 }
 
-/// SKEYSEED of a first IKE SA: `prf(Ni | Nr, g^ir)`, section 2.14.
+/// SKEYSEED of a first IKE SA: `prf(Ni | Nr, g^ir)`, section 2.14; of the beginnings of Ni and Nr for the PRFs that
+/// [`PrfAlgorithm::skeyseed_nonce_length`] says.
 #[must_use]
 pub fn skeyseed_initial(prf: &dyn PrfAlgorithm, ni: &[u8], nr: &[u8], shared: &Secret) -> Secret {
+    let [ni, nr] = [ni, nr].map(|nonce| match prf.skeyseed_nonce_length() {
+        Some(length) => nonce.get(..length).unwrap_or(nonce),
+        None => nonce,
+    });
     prf.compute(&[ni, nr].concat(), &[shared.as_bytes()])
 }
 

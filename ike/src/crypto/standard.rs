@@ -3,7 +3,7 @@
 use ring::rand::SecureRandom;
 
 use super::aead::AEADS;
-use super::cbc_hmac::CBC_HMACS;
+use super::encrypt_then_mac::SUITES;
 use super::key_exchange::METHODS;
 use super::prf::PRFS;
 use super::{KeyExchangeAlgorithm, PrfAlgorithm, ProtectionAlgorithm, Provider, Random};
@@ -39,10 +39,10 @@ impl Provider for Standard {
         if integrity == Integrity::NONE {
             AEADS
                 .iter()
-                .find(|aead| (aead.id, aead.key_bits) == (encryption, key_bits))
+                .find(|aead| aead.is(encryption, key_bits))
                 .map(|aead| aead as _)
         } else {
-            CBC_HMACS
+            SUITES
                 .iter()
                 .find(|suite| suite.is(encryption, key_bits, integrity))
                 .map(|suite| suite as _)

@@ -3,26 +3,34 @@
 use ike::auth::{psk, signed_octets};
 use ike::crypto::protection::{OpeningKey, SealingKey};
 use ike::crypto::schedule::{ChildKeyLengths, IkeKeys, child_keymat, skeyseed_initial};
-use ike::crypto::{CryptoError, Secret, standard};
-use ike::wire::numbers::{Encryption, Integrity};
+use ike::crypto::{CryptoError, PrfAlgorithm, ProtectionAlgorithm, Secret, standard};
+use ike::wire::numbers::{Encryption, Integrity, Prf};
 use ike::wire::{Message, Payload, parse_chain};
 use serde_json::Value;
 
-use crate::support::{Aes128CbcSha1, Fixed, OldPrf, android, field};
+use crate::support::{Fixed, android, field, suite};
 
 fn session() -> Value {
     android()["session_psk_aes128cbc_sha1_modp1024"].clone()
 }
 
+fn prf() -> &'static dyn PrfAlgorithm {
+    standard().prf(Prf::HMAC_SHA1).unwrap()
+}
+
+fn cipher() -> &'static dyn ProtectionAlgorithm {
+    suite(Encryption::AES_CBC, 128, Integrity::HMAC_SHA1_96)
+}
+
 fn keys(session: &Value) -> IkeKeys {
     let (ni, nr) = (field(session, "ni"), field(session, "nr"));
     let shared = Secret::from(field(session, "dh_shared"));
-    let skeyseed = skeyseed_initial(&OldPrf::Sha1, &ni, &nr, &shared);
+    let skeyseed = skeyseed_initial(prf(), &ni, &nr, &shared);
     assert_eq!(skeyseed.as_bytes(), field(session, "skeyseed"));
     let (spi_i, spi_r) = (field(session, "spi_i"), field(session, "spi_r"));
     IkeKeys::derive(
-        &OldPrf::Sha1,
-        &Aes128CbcSha1,
+        prf(),
+        cipher(),
         &skeyseed,
         &ni,
         &nr,
@@ -50,7 +58,7 @@ fn every_key_of_the_android_session_follows_from_its_shared_secret() {
         integrity: 20,
     };
     let (ni, nr) = (field(&session, "ni"), field(&session, "nr"));
-    let child = child_keymat(&OldPrf::Sha1, &keys.sk_d, None, &ni, &nr, lengths).unwrap();
+    let child = child_keymat(prf(), &keys.sk_d, None, &ni, &nr, lengths).unwrap();
     let child = [
         ("child_encr_i", &child.initiator_encryption),
         ("child_integ_i", &child.initiator_integrity),
@@ -71,7 +79,7 @@ fn every_key_of_the_android_session_follows_from_its_shared_secret() {
 fn psk_auth_is_the_one_android_sent_and_verifies() {
     let session = session();
     let keys = keys(&session);
-    let prf = &OldPrf::Sha1;
+    let prf = prf();
     let octets = signed_octets(
         &field(&session, "ike_sa_init_request"),
         &field(&session, "nr"),
@@ -96,7 +104,7 @@ fn the_ike_auth_request_opens_and_seals_to_the_same_bytes() {
     let message = Message::parse(&raw).unwrap();
     let protected = message.protected.expect("SK");
     let opening =
-        OpeningKey::new(&Aes128CbcSha1, keys.sk_ei.as_bytes(), keys.sk_ai.as_bytes()).unwrap();
+        OpeningKey::new(cipher(), keys.sk_ei.as_bytes(), keys.sk_ai.as_bytes()).unwrap();
     let plaintext = opening
         .open_message(protected.associated, protected.body)
         .unwrap();
@@ -110,7 +118,7 @@ fn the_ike_auth_request_opens_and_seals_to_the_same_bytes() {
     assert_eq!(auth.expect("AUTH"), field(&session, "auth_psk_i"));
 
     let mut sealing = SealingKey::new(
-        &Aes128CbcSha1,
+        cipher(),
         keys.sk_ei.as_bytes(),
         keys.sk_ai.as_bytes(),
         0,
@@ -136,10 +144,8 @@ fn aes_gcm_messages_of_android_open_and_a_changed_bit_anywhere_does_not() {
             skipped += 1;
             continue;
         }
-        let suite = standard()
-            .protection(Encryption::AES_GCM_16, Some(256), Integrity::NONE)
-            .unwrap();
-        let opening = OpeningKey::new(suite, &field(case, "sk_e"), &[]).unwrap();
+        let gcm = suite(Encryption::AES_GCM_16, 256, Integrity::NONE);
+        let opening = OpeningKey::new(gcm, &field(case, "sk_e"), &[]).unwrap();
         let raw = field(case, "raw");
         let protected = Message::parse(&raw).unwrap().protected.expect("SK or SKF");
         assert_eq!(protected.fragment.is_some(), case.get("frag").is_some());

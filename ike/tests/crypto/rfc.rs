@@ -7,7 +7,7 @@ use ike::wire::numbers::{Encryption, Integrity, KeyExchangeMethod, Prf};
 use p256::SecretKey;
 use serde_json::Value;
 
-use crate::support::{ChaCha20Poly1305, Fixed, field, hex, json};
+use crate::support::{Fixed, field, hex, json, suite};
 
 fn labelled(list: &Value, label: &str) -> Vec<u8> {
     let entry = list
@@ -28,8 +28,9 @@ fn rfc7634_message_seals_to_the_printed_bytes_and_opens() {
     let associated = labelled(&file["ike"], "AAD:");
     let notify = labelled(&file["ike"], "The Notify Payload:");
 
+    let chacha = suite(Encryption::CHACHA20_POLY1305, None, Integrity::NONE);
     // The RFC's IV is the counter 1011121314151617.
-    let mut sealing = SealingKey::new(&ChaCha20Poly1305, &key, &[], 0x1011_1213_1415_1617).unwrap();
+    let mut sealing = SealingKey::new(chacha, &key, &[], 0x1011_1213_1415_1617).unwrap();
     let sealed = sealing
         .seal_message(&mut Fixed(vec![]), associated, &notify)
         .unwrap();
@@ -37,7 +38,7 @@ fn rfc7634_message_seals_to_the_printed_bytes_and_opens() {
     assert_eq!(sealing.next_counter(), Some(0x1011_1213_1415_1618));
 
     let protected = Message::parse(&message).unwrap().protected.expect("SK");
-    let opening = OpeningKey::new(&ChaCha20Poly1305, &key, &[]).unwrap();
+    let opening = OpeningKey::new(chacha, &key, &[]).unwrap();
     assert_eq!(
         opening
             .open_message(protected.associated, protected.body)
@@ -144,14 +145,7 @@ fn aes_cbc_encrypts_and_decrypts_as_rfc3602_and_sp800_38a_print() {
     for case in cases {
         let (key, iv) = (field(case, "key"), field(case, "iv"));
         let bits = u16::try_from(key.len() * 8).unwrap();
-        let suite = standard()
-            .protection(
-                Encryption::AES_CBC,
-                Some(bits),
-                Integrity::HMAC_SHA2_256_128,
-            )
-            .unwrap();
-        let key = suite.key(&key, &[0; 32]).unwrap();
+        let key = suite(Encryption::AES_CBC, bits, Integrity::HMAC_SHA2_256_128).key(&key, &[0; 32]).unwrap();
         let (mut text, mut icv) = (field(case, "plain"), [0; 16]);
         key.seal(&iv, b"", &mut text, &mut icv);
         assert_eq!(text, field(case, "cipher"), "{}", case["name"]);

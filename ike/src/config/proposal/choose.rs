@@ -4,7 +4,7 @@
 use super::refusal::{Mismatch, OfferRefusal, ProposalRefusal, Subject, compare};
 use super::suite::{EspSuite, IkeSuite};
 use super::{EspProposal, IkeProposal};
-use crate::crypto::algorithms::{EncryptionRow, IntegrityRow, Row, TransformName};
+use crate::crypto::algorithms::{EncryptionRow, IntegrityRow, Keyword, Row, TransformName};
 use crate::wire::numbers::{
     Integrity, KeyExchangeMethod, Prf, ProtocolId, SequenceNumbers, TransformType,
 };
@@ -467,7 +467,7 @@ impl<P: Ours> Wanted<P> {
                 TransformType::ENCR,
                 std::slice::from_ref(&self.cipher),
             )?,
-            pick(offer, TransformType::INTEG, &self.integrity)?,
+            pick_integrity(offer, self.encryption, &self.integrity)?,
             pick(offer, *kind, allowed)?,
             pick(offer, *last_kind, last_allowed)?,
         ];
@@ -512,6 +512,24 @@ pub(super) fn allowed_integrity(
     } else {
         transforms(ours)
     }
+}
+
+/// As [`pick`], for integrity beside a cipher of ours. Where a proposal has other ciphers beside its AEADs, its integrity
+/// algorithms are for those, and an AEAD is chosen without one (RFC 5282 section 8; RFC 7296 section 3.3 wants two
+/// proposals, and not every peer makes two).
+pub(super) fn pick_integrity<'a>(
+    offer: &'a Proposal,
+    encryption: &EncryptionRow,
+    allowed: &[Transform],
+) -> Option<Option<&'a Transform>> {
+    let is_other = |transform: &Transform| {
+        let keyword = TransformName::from(transform).keyword();
+        matches!(keyword, Some(Keyword::Encryption(row)) if !row.is_aead())
+    };
+    pick(offer, TransformType::INTEG, allowed).or_else(|| {
+        let others = encryption.is_aead() && offer.transforms.iter().any(is_other);
+        others.then_some(None)
+    })
 }
 
 /// The first of `allowed` that is offered, attributes and all; or `Some(None)` where the type is absent and may be.

@@ -9,12 +9,13 @@
 //!                                             IkeSuite     ProposalRefusal: what they offer, what we allow
 //! ```
 //!
-//! Words are joined by `-`; several words of one type are alternatives, the best first. The order of an operator is the
+//! `default`, `cnsa1` and `compatible` stand for several proposals. Words are joined by `-`; several words of one type are alternatives, the best first. The order of an operator is the
 //! order of preference: of proposals first, then of encryption, then of the rest.
 
 mod choose;
 mod parse;
 mod refusal;
+mod sets;
 mod suite;
 
 pub use choose::{
@@ -23,6 +24,7 @@ pub use choose::{
 };
 pub use parse::{ProposalError, ProposalProblem};
 pub use refusal::{Mismatch, OfferRefusal, ProposalRefusal, Subject};
+pub use sets::{default_esp, default_ike, read_esp, read_ike};
 pub use suite::{EspSuite, IkeSuite};
 
 use std::fmt;
@@ -49,6 +51,14 @@ impl IkeProposal {
     /// The key exchange methods, best first; never none.
     pub fn key_exchange_methods(&self) -> impl Iterator<Item = KeyExchangeMethod> {
         self.key_exchange.iter().map(|row| row.id)
+    }
+
+    /// The words of algorithms that work only because the operator names them, each with what is wrong with it. Of several
+    /// with the same fault, the first.
+    #[must_use]
+    pub fn weaknesses(&self) -> Vec<(&'static str, &'static str)> {
+        let ciphers = weak(&self.encryption).chain(weak(&self.integrity));
+        one_of_each(ciphers.chain(weak(&self.prf)).chain(weak(&self.key_exchange)))
     }
 
     /// Whether an IKE SA with this suite is one that the proposal describes.
@@ -85,6 +95,13 @@ impl EspProposal {
     pub fn key_exchange_methods(&self) -> impl Iterator<Item = KeyExchangeMethod> {
         self.key_exchange.iter().map(|row| row.id)
     }
+
+    /// As [`IkeProposal::weaknesses`].
+    #[must_use]
+    pub fn weaknesses(&self) -> Vec<(&'static str, &'static str)> {
+        let ciphers = weak(&self.encryption).chain(weak(&self.integrity));
+        one_of_each(ciphers.chain(weak(&self.key_exchange)))
+    }
 }
 
 impl EspProposal {
@@ -101,29 +118,21 @@ impl EspProposal {
     }
 }
 
-/// What we propose where the operator says nothing: AEAD first, and AES-CBC with HMAC-SHA-2 as the second proposal.
-#[must_use]
-pub fn default_ike() -> Vec<IkeProposal> {
-    parsed([
-        "aes256gcm16-aes128gcm16-prfsha384-prfsha256-prfsha512-x25519-ecp256",
-        "aes256-aes128-sha384-sha256-sha512-prfsha384-prfsha256-prfsha512-x25519-ecp256",
-    ])
+fn weak<R: Row>(rows: &[&'static R]) -> impl Iterator<Item = (&'static str, &'static str)> {
+    rows.iter()
+        .filter_map(|row| row.weakness().map(|why| (row.keyword(), why)))
 }
 
-/// What we propose for ESP where the operator says nothing, with and without extended sequence numbers.
-#[must_use]
-pub fn default_esp() -> Vec<EspProposal> {
-    parsed([
-        "aes256gcm16-aes128gcm16",
-        "aes256-aes128-sha384-sha256-sha512",
-    ])
-}
-
-fn parsed<P: std::str::FromStr<Err = ProposalError>>(texts: [&str; 2]) -> Vec<P> {
-    texts
-        .iter()
-        .map(|text| text.parse().expect("a test parses the defaults"))
-        .collect()
+fn one_of_each(
+    weak: impl Iterator<Item = (&'static str, &'static str)>,
+) -> Vec<(&'static str, &'static str)> {
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    for (word, why) in weak {
+        if told.iter().all(|(_, other)| *other != why) {
+            told.push((word, why));
+        }
+    }
+    told
 }
 
 impl fmt::Display for IkeProposal {

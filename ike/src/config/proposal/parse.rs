@@ -4,10 +4,11 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use super::sets::Set;
 use super::{EspProposal, IkeProposal};
 use crate::crypto::algorithms::{
-    ENCRYPTION, EncryptionRow, INTEGRITY, IntegrityRow, KEY_EXCHANGE, KeyExchangeRow, Keyword, PRF,
-    PrfRow, Row, SEQUENCE_NUMBERS, SequenceNumbersRow, Unavailable, find_prf,
+    ENCRYPTION, EncryptionRow, INTEGRITY, IntegrityRow, KEY_EXCHANGE, KeyExchangeRow, Keyword, PrfRow,
+    Row, SEQUENCE_NUMBERS, SequenceNumbersRow, Unavailable, find_prf,
 };
 use crate::wire::numbers::{ProtocolId, TransformType};
 
@@ -39,6 +40,8 @@ pub enum ProposalProblem {
     IntegrityBesideAead(String),
     /// No algorithm of a type that has to be there.
     Missing(TransformType),
+    /// A word for several proposals, joined to other words.
+    NotAlone(String),
 }
 
 impl fmt::Display for ProposalError {
@@ -59,6 +62,9 @@ impl fmt::Display for ProposalError {
             }
             ProposalProblem::Missing(kind) => {
                 write!(f, "the proposal names no {}", type_name(*kind))
+            }
+            ProposalProblem::NotAlone(word) => {
+                write!(f, "`{word}` stands for whole proposals, not for algorithms")
             }
         }
     }
@@ -197,9 +203,7 @@ impl Words {
             Some(Keyword::Encryption(row)) if if ike { row.ike } else { row.esp } => {
                 add(&mut self.encryption, row, &at)
             }
-            Some(Keyword::Integrity(row)) if if ike { row.ike } else { row.esp } => {
-                add(&mut self.integrity, row, &at)
-            }
+            Some(Keyword::Integrity(row)) => add(&mut self.integrity, row, &at),
             Some(Keyword::Prf(row)) if ike => add(&mut self.prf, row, &at),
             Some(Keyword::KeyExchange(row)) => add(&mut self.key_exchange, row, &at),
             Some(Keyword::SequenceNumbers(row)) if !ike => {
@@ -226,6 +230,13 @@ impl Words {
                     at,
                     problem: ProposalProblem::Empty,
                     suggestion: None,
+                });
+            }
+            None if Set::find(word).is_some() => {
+                return Err(ProposalError {
+                    at,
+                    problem: ProposalProblem::NotAlone(word.to_owned()),
+                    suggestion: Some(format!("write a list: `[{word}, ...]`")),
                 });
             }
             None => {
@@ -313,7 +324,7 @@ fn refuse_integrity(text: &str, integrity: &[Placed<IntegrityRow>]) -> Result<()
 /// Our first choice of a type.
 fn best(kind: TransformType) -> &'static str {
     match kind {
-        TransformType::PRF => PRF[1].keyword(),
+        TransformType::PRF => "prfsha384",
         TransformType::INTEG => INTEGRITY[0].keyword(),
         TransformType::KE => KEY_EXCHANGE[0].keyword(),
         _ => ENCRYPTION[0].keyword(),
@@ -330,18 +341,23 @@ fn did_you_mean(word: &str, ike: bool) -> Option<String> {
         .chars()
         .filter(char::is_ascii_alphanumeric)
         .collect();
-    let useful = |keyword: &Keyword| match keyword {
-        Keyword::Unavailable(_) => false,
-        Keyword::Prf(_) => ike,
-        Keyword::SequenceNumbers(_) => !ike,
-        _ => true,
+    let useful = |keyword: &Keyword| {
+        keyword.is_sound()
+            && match keyword {
+                Keyword::Encryption(row) => row.ike || !ike,
+                Keyword::Prf(_) => ike,
+                Keyword::SequenceNumbers(_) => !ike,
+                _ => true,
+            }
     };
-    let (distance, keyword) = Keyword::all()
+    let known = Keyword::all()
         .filter(useful)
-        .flat_map(|keyword| keyword.words().iter().map(move |known| (keyword, *known)))
-        .map(|(keyword, known)| (edit_distance(&plain, known), keyword))
+        .flat_map(|keyword| keyword.words().iter().map(move |word| (*word, keyword.words()[0])))
+        .chain(Set::ALL.map(|set| (set.word(), set.word())));
+    let (distance, nearest) = known
+        .map(|(known, canonical)| (edit_distance(&plain, known), canonical))
         .min_by_key(|(distance, _)| *distance)?;
-    (distance <= plain.len() / 3).then(|| format!("did you mean `{}`?", keyword.words()[0]))
+    (distance <= plain.len() / 3).then(|| format!("did you mean `{nearest}`?"))
 }
 
 /// Insertions, deletions and replacements of characters between two words (Levenshtein).
@@ -361,7 +377,6 @@ fn edit_distance(left: &str, right: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::proposal::{default_esp, default_ike};
 
     fn ike(text: &str) -> IkeProposal {
         text.parse()
@@ -412,6 +427,19 @@ mod tests {
                 "aes256gcm16-aes256-sha256-x25519",
                 "aes256gcm16-aes256-sha256-prfsha256-x25519",
             ),
+            (
+                "aes128ccm64-aes192gcm96-aescmac-ecp521",
+                "aes128ccm8-aes192gcm12-prfaescmac-ecp521",
+            ),
+            (
+                "aes128ctr-aesxcbc-modp2048",
+                "aes128ctr-aesxcbc-prfaesxcbc-modp2048",
+            ),
+            (
+                "chacha20poly1305-prfsha512-dh20",
+                "chacha20poly1305-prfsha512-ecp384",
+            ),
+            ("aes-sha-dh2", "aes128-sha1-prfsha1-modp1024"),
         ] {
             let proposal = ike(text);
             assert_eq!(proposal.to_string(), canonical);
@@ -421,26 +449,14 @@ mod tests {
             ("aes256gcm16", "aes256gcm16"),
             ("aes256gcm16-esn-noesn", "aes256gcm16"),
             ("aes256gcm16-noesn-esn", "aes256gcm16-noesn-esn"),
+            ("null-sha256", "null-sha256"),
+            ("aes256gmac-modp4096", "aes256gmac-modp4096"),
             ("noesn-aes128-sha256-x25519", "aes128-sha256-x25519-noesn"),
         ] {
             let proposal = esp(text);
             assert_eq!(proposal.to_string(), canonical);
             assert_eq!(esp(canonical), proposal);
         }
-    }
-
-    #[test]
-    fn the_defaults_parse_and_prefer_aead() {
-        assert!(
-            default_ike()[0]
-                .to_string()
-                .starts_with("aes256gcm16-aes128gcm16-prfsha384-")
-        );
-        assert!(
-            default_esp()[1]
-                .to_string()
-                .starts_with("aes256-aes128-sha384-")
-        );
     }
 
     #[test]
@@ -478,17 +494,44 @@ mod tests {
             ("md5", "`md5` is refused: MD5 is broken")
         );
         assert_eq!(suggestion, "use `sha256`");
-        let (at, problem, suggestion) = refused_ike("aes256-sha256-modp2048");
-        assert_eq!(
-            (at, &problem[..]),
-            ("modp2048", "`modp2048` is not built yet")
-        );
+        let (at, problem, suggestion) = refused_ike("aes256-sha256-x448");
+        assert_eq!((at, &problem[..]), ("x448", "`x448` is not built yet"));
         assert_eq!(suggestion, "use `x25519`");
-        assert!(
-            refused_esp("3des-sha256")
-                .1
-                .starts_with("`3des` is refused: ")
-        );
+        for word in ["des", "3des", "modp768", "dh1", "dh22", "dh23", "dh24", "prfmd5"] {
+            let (at, problem, _) = refused_ike(word);
+            assert_eq!(at, word);
+            assert!(problem.starts_with(&format!("`{word}` is refused: ")), "{problem}");
+        }
+    }
+
+    #[test]
+    fn weak_algorithms_work_where_named_and_are_told() {
+        let words = |weaknesses: Vec<(&'static str, &'static str)>| {
+            weaknesses.into_iter().map(|(word, _)| word).collect::<Vec<_>>()
+        };
+        let weak = ike("aes128-sha1-sha256-modp1024-modp1536-x25519").weaknesses();
+        assert_eq!(words(weak), ["sha1", "modp1024"]);
+        assert_eq!(words(esp("null-aes128-sha1").weaknesses()), ["null", "sha1"]);
+        assert_eq!(words(esp("aes128gmac").weaknesses()), ["aes128gmac"]);
+        assert!(ike("aes128-aesxcbc-modp2048").weaknesses().is_empty());
+        // Nobody is led to them.
+        assert_eq!(refused_ike("aes128-sha256-mdp1024").2, "");
+    }
+
+    #[test]
+    fn ciphers_that_hide_nothing_are_for_esp_alone() {
+        assert_eq!(refused_ike("null-sha256-x25519").1, "`null` has no use in IKE");
+        assert_eq!(refused_ike("aes128gmac-prfsha256-x25519").0, "aes128gmac");
+        assert_eq!(refused_esp("null").1, "the proposal names no integrity");
+    }
+
+    #[test]
+    fn a_word_for_several_proposals_stands_alone() {
+        let (at, problem, suggestion) = refused_ike("default-x25519");
+        assert_eq!(at, "default");
+        assert_eq!(problem, "`default` stands for whole proposals, not for algorithms");
+        assert_eq!(suggestion, "write a list: `[default, ...]`");
+        assert_eq!(refused_esp("compatibel").2, "did you mean `compatible`?");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::choose::{Ours, allowed_integrity, broken, is_none, pick};
+use super::choose::{Ours, allowed_integrity, broken, is_none, pick, pick_integrity};
 use super::parse::type_name;
 use crate::crypto::algorithms::{EncryptionRow, Keyword, Row, TransformName};
 use crate::wire::numbers::{ProtocolId, TransformType};
@@ -165,10 +165,9 @@ impl ProposalRefusal {
     }
 }
 
-/// Whether our tables have it, so that an operator could allow it.
+/// Whether our tables have it, and it is sound: so that an operator could and should allow it.
 fn is_offered(name: TransformName) -> bool {
-    name.keyword()
-        .is_some_and(|keyword| !matches!(keyword, Keyword::Unavailable(_)))
+    name.keyword().is_some_and(Keyword::is_sound)
 }
 
 impl fmt::Display for ProposalRefusal {
@@ -309,9 +308,10 @@ fn compare_one<P: Ours>(ours: P, offer: &Proposal) -> Comparison {
         .collect();
     if ciphers.is_empty() {
         mismatches.push(no_cipher(&[ours], offer));
-    } else if integrity
+    } else if ciphers
         .iter()
-        .all(|allowed| pick(offer, TransformType::INTEG, allowed).is_none())
+        .zip(&integrity)
+        .all(|(row, allowed)| pick_integrity(offer, row, allowed).is_none())
     {
         mismatches.push(mismatch(offer, TransformType::INTEG, &integrity[0]));
     }

@@ -1,11 +1,16 @@
 //! The tables of algorithms: one table per transform type, one row per algorithm.
 //!
 //! A row holds the words operators write, IANA's number, and every length; proposals, key derivation and the kernel read
-//! them here. Beside the tables stand the words that we know and do not offer ([`UNAVAILABLE`]), so that an error can say
+//! them here. A row with a weakness works for who names it, and is nobody's default. Beside the tables stand the words that we know and do not offer ([`UNAVAILABLE`]), so that an error can say
 //! which of "refused", "not built yet" and "unknown" it is.
 
+mod tables;
 mod unavailable;
 
+pub use tables::{
+    ENCRYPTION, EncryptionRow, INTEGRITY, IntegrityRow, KEY_EXCHANGE, KeyExchangeRow, PRF, PrfRow,
+    SEQUENCE_NUMBERS, SequenceNumbersRow,
+};
 pub use unavailable::{UNAVAILABLE, Unavailable, UnavailableRow};
 
 use std::fmt;
@@ -13,236 +18,6 @@ use std::fmt;
 use crate::wire::numbers::{
     Encryption, Integrity, KeyExchangeMethod, Prf, SequenceNumbers, TransformType,
 };
-
-/// An encryption algorithm at one key length.
-#[derive(Debug, PartialEq, Eq)]
-pub struct EncryptionRow {
-    /// What operators write; the first is the canonical word.
-    pub keywords: &'static [&'static str],
-    /// IANA's number.
-    pub id: Encryption,
-    /// The Key Length attribute in bits; `None` where the algorithm has a fixed length and takes no attribute.
-    pub key_bits: Option<u16>,
-    /// The cipher's key in bytes, without the salt.
-    pub key_length: usize,
-    /// The salt that follows the key in the key material, in bytes; 0 where there is none.
-    pub salt_length: usize,
-    /// The IV on the wire, in bytes.
-    pub iv_length: usize,
-    /// What ESP pads to, in bytes; 1 where the cipher wants no padding of its own.
-    pub block_length: usize,
-    /// The AEAD's tag in bytes; `None` for a cipher that needs an integrity algorithm beside it.
-    pub icv_length: Option<usize>,
-    /// Whether IKE messages may use it.
-    pub ike: bool,
-    /// Whether ESP may use it.
-    pub esp: bool,
-}
-
-impl EncryptionRow {
-    /// Whether it authenticates by itself (a combined-mode cipher, RFC 7296 section 3.3.3).
-    #[must_use]
-    pub const fn is_aead(&self) -> bool {
-        self.icv_length.is_some()
-    }
-
-    /// The key material it takes, key and salt, in bytes.
-    #[must_use]
-    pub const fn key_material_length(&self) -> usize {
-        self.key_length + self.salt_length
-    }
-}
-
-/// Transform type 1.
-pub static ENCRYPTION: &[EncryptionRow] = &[
-    aes_gcm(
-        &["aes256gcm16", "aes256gcm128", "aes256gcm"],
-        Encryption::AES_GCM_16,
-        256,
-        16,
-    ),
-    aes_gcm(
-        &["aes128gcm16", "aes128gcm128", "aes128gcm"],
-        Encryption::AES_GCM_16,
-        128,
-        16,
-    ),
-    aes_cbc(&["aes256", "aes256cbc"], 256),
-    aes_cbc(&["aes128", "aes128cbc", "aes"], 128),
-];
-
-const fn aes_gcm(
-    keywords: &'static [&'static str],
-    id: Encryption,
-    key_bits: u16,
-    icv_length: usize,
-) -> EncryptionRow {
-    EncryptionRow {
-        keywords,
-        id,
-        key_bits: Some(key_bits),
-        key_length: key_bits as usize / 8,
-        salt_length: 4,
-        iv_length: 8,
-        block_length: 1,
-        icv_length: Some(icv_length),
-        ike: true,
-        esp: true,
-    }
-}
-
-const fn aes_cbc(keywords: &'static [&'static str], key_bits: u16) -> EncryptionRow {
-    EncryptionRow {
-        keywords,
-        id: Encryption::AES_CBC,
-        key_bits: Some(key_bits),
-        key_length: key_bits as usize / 8,
-        salt_length: 0,
-        iv_length: 16,
-        block_length: 16,
-        icv_length: None,
-        ike: true,
-        esp: true,
-    }
-}
-
-/// An integrity algorithm.
-#[derive(Debug, PartialEq, Eq)]
-pub struct IntegrityRow {
-    /// What operators write; the first is the canonical word.
-    pub keywords: &'static [&'static str],
-    /// IANA's number.
-    pub id: Integrity,
-    /// The key in bytes.
-    pub key_length: usize,
-    /// The truncated ICV in bytes.
-    pub icv_length: usize,
-    /// The PRF on the same hash, which a proposal without a PRF word gets.
-    pub prf: Prf,
-    /// Whether IKE messages may use it.
-    pub ike: bool,
-    /// Whether ESP may use it.
-    pub esp: bool,
-}
-
-/// Transform type 3.
-pub static INTEGRITY: &[IntegrityRow] = &[
-    hmac(
-        &["sha256", "sha2_256"],
-        Integrity::HMAC_SHA2_256_128,
-        32,
-        16,
-        Prf::HMAC_SHA2_256,
-    ),
-    hmac(
-        &["sha384", "sha2_384"],
-        Integrity::HMAC_SHA2_384_192,
-        48,
-        24,
-        Prf::HMAC_SHA2_384,
-    ),
-    hmac(
-        &["sha512", "sha2_512"],
-        Integrity::HMAC_SHA2_512_256,
-        64,
-        32,
-        Prf::HMAC_SHA2_512,
-    ),
-];
-
-const fn hmac(
-    keywords: &'static [&'static str],
-    id: Integrity,
-    key_length: usize,
-    icv_length: usize,
-    prf: Prf,
-) -> IntegrityRow {
-    IntegrityRow {
-        keywords,
-        id,
-        key_length,
-        icv_length,
-        prf,
-        ike: true,
-        esp: true,
-    }
-}
-
-/// A pseudorandom function.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PrfRow {
-    /// What operators write; the first is the canonical word.
-    pub keywords: &'static [&'static str],
-    /// IANA's number.
-    pub id: Prf,
-    /// Its output and preferred key in bytes.
-    pub length: usize,
-}
-
-/// Transform type 2.
-pub static PRF: &[PrfRow] = &[
-    PrfRow {
-        keywords: &["prfsha256"],
-        id: Prf::HMAC_SHA2_256,
-        length: 32,
-    },
-    PrfRow {
-        keywords: &["prfsha384"],
-        id: Prf::HMAC_SHA2_384,
-        length: 48,
-    },
-    PrfRow {
-        keywords: &["prfsha512"],
-        id: Prf::HMAC_SHA2_512,
-        length: 64,
-    },
-];
-
-/// A key exchange method.
-#[derive(Debug, PartialEq, Eq)]
-pub struct KeyExchangeRow {
-    /// What operators write; the first is the canonical word.
-    pub keywords: &'static [&'static str],
-    /// IANA's number.
-    pub id: KeyExchangeMethod,
-    /// The Key Exchange Data in bytes.
-    pub public_length: usize,
-}
-
-/// Transform type 4.
-pub static KEY_EXCHANGE: &[KeyExchangeRow] = &[
-    KeyExchangeRow {
-        keywords: &["x25519", "curve25519", "dh31"],
-        id: KeyExchangeMethod::CURVE25519,
-        public_length: 32,
-    },
-    KeyExchangeRow {
-        keywords: &["ecp256", "dh19"],
-        id: KeyExchangeMethod::ECP_256,
-        public_length: 64,
-    },
-];
-
-/// A kind of sequence numbers.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SequenceNumbersRow {
-    /// What operators write; the first is the canonical word.
-    pub keywords: &'static [&'static str],
-    /// IANA's number.
-    pub id: SequenceNumbers,
-}
-
-/// Transform type 5.
-pub static SEQUENCE_NUMBERS: &[SequenceNumbersRow] = &[
-    SequenceNumbersRow {
-        keywords: &["esn"],
-        id: SequenceNumbers::EXTENDED_64,
-    },
-    SequenceNumbersRow {
-        keywords: &["noesn"],
-        id: SequenceNumbers::SEQUENTIAL_32,
-    },
-];
 
 /// What every row of an offered algorithm has.
 pub trait Row: fmt::Debug + PartialEq + 'static {
@@ -252,15 +27,18 @@ pub trait Row: fmt::Debug + PartialEq + 'static {
     /// What it is on the wire.
     fn transform(&self) -> TransformName;
 
+    /// What is wrong with it, where it works only for who names it.
+    fn weakness(&self) -> Option<&'static str>;
+
     /// The canonical word.
     fn keyword(&self) -> &'static str {
         self.keywords()[0]
     }
 }
 
-/// Implements [`Row`] by transform type and, for encryption, key bits.
+/// Implements [`Row`] by transform type, key bits and weakness.
 macro_rules! row {
-    ($row:ident, $transform:ident, |$self:ident| $key_bits:expr) => {
+    ($row:ident, $transform:ident, |$self:ident| $key_bits:expr, $weakness:expr) => {
         impl Row for $row {
             fn keywords(&self) -> &'static [&'static str] {
                 self.keywords
@@ -270,15 +48,19 @@ macro_rules! row {
                 let (transform, number) = (TransformType::$transform, $self.id.0);
                 TransformName { transform, number, key_bits: $key_bits }
             }
+
+            fn weakness(&$self) -> Option<&'static str> {
+                $weakness
+            }
         }
     };
 }
 
-row!(EncryptionRow, ENCR, |self| self.key_bits);
-row!(IntegrityRow, INTEG, |self| None);
-row!(PrfRow, PRF, |self| None);
-row!(KeyExchangeRow, KE, |self| None);
-row!(SequenceNumbersRow, ESN, |self| None);
+row!(EncryptionRow, ENCR, |self| self.key_bits, self.weakness);
+row!(IntegrityRow, INTEG, |self| None, self.weakness);
+row!(PrfRow, PRF, |self| None, self.weakness);
+row!(KeyExchangeRow, KE, |self| None, self.weakness);
+row!(SequenceNumbersRow, ESN, |self| None, None);
 
 /// What a word means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -322,15 +104,17 @@ impl Keyword {
     }
 
     /// The row without its type.
-    #[must_use]
-    fn row(self) -> (&'static [&'static str], TransformName) {
+    fn row(self) -> (&'static [&'static str], TransformName, bool) {
+        fn parts(row: &impl Row) -> (&'static [&'static str], TransformName, bool) {
+            (row.keywords(), row.transform(), row.weakness().is_none())
+        }
         match self {
-            Self::Encryption(row) => (row.keywords(), row.transform()),
-            Self::Integrity(row) => (row.keywords(), row.transform()),
-            Self::Prf(row) => (row.keywords(), row.transform()),
-            Self::KeyExchange(row) => (row.keywords(), row.transform()),
-            Self::SequenceNumbers(row) => (row.keywords(), row.transform()),
-            Self::Unavailable(row) => (row.keywords(), row.transform()),
+            Self::Encryption(row) => parts(row),
+            Self::Integrity(row) => parts(row),
+            Self::Prf(row) => parts(row),
+            Self::KeyExchange(row) => parts(row),
+            Self::SequenceNumbers(row) => parts(row),
+            Self::Unavailable(row) => (row.keywords, row.transform(), false),
         }
     }
 
@@ -344,6 +128,12 @@ impl Keyword {
     #[must_use]
     pub fn transform(self) -> TransformName {
         self.row().1
+    }
+
+    /// Whether it is there and sound: fit to be suggested.
+    #[must_use]
+    pub fn is_sound(self) -> bool {
+        self.row().2
     }
 }
 
@@ -479,7 +269,7 @@ mod tests {
                 assert_eq!(protection.icv_length(), icv_length);
                 assert_eq!(protection.iv_length(), row.iv_length);
                 assert_eq!(protection.block_length(), row.block_length);
-                assert_eq!(protection.iv_is_counter(), row.is_aead());
+                assert_eq!(protection.iv_is_counter(), row.has_counter());
             }
         }
     }
@@ -491,7 +281,7 @@ mod tests {
             other => panic!("{word}: {other:?}"),
         };
         assert_eq!(reason("md5"), "refused: MD5 is broken");
-        assert_eq!(reason("modp2048"), "not built yet");
+        assert_eq!(reason("x448"), "not built yet");
         assert_eq!(reason("modp768"), "refused: the group is too small");
     }
 

@@ -336,6 +336,61 @@ fn rfc7296_048_an_aead_beside_an_integrity_algorithm_is_not_chosen() {
 }
 
 #[test]
+fn an_aead_in_one_proposal_with_other_ciphers_is_chosen_without_their_integrity() {
+    // What peers send that make one proposal of everything.
+    let mut offer = offer_ike(&["aes256-sha256-x25519"]);
+    let aead = Transform::new(TransformType::ENCR, Encryption::AES_GCM_16.0, Some(256));
+    offer.proposals[0].transforms.insert(0, aead);
+    let both = ike(&["aes256gcm16-aes256-sha256-x25519"]);
+    let chosen = choose_ike(&both, &offer).unwrap();
+    assert_eq!(chosen.suite.to_string(), "aes256gcm16-prfsha256-x25519");
+    assert_eq!(chosen.suite.integrity, Integrity::NONE);
+    let answer = chosen.answer(SpiBytes::EMPTY);
+    let is_integrity = |transform: &Transform| transform.kind == TransformType::INTEG;
+    assert!(!answer.proposals[0].transforms.iter().any(is_integrity));
+    let cbc = choose_ike(&ike(&["aes256-sha256-x25519"]), &offer).unwrap();
+    assert_eq!(cbc.suite.to_string(), "aes256-sha256-prfsha256-x25519");
+    // A choice has one cipher, so nothing excuses integrity beside an AEAD.
+    let mut answer = choose_ike(&both, &ike_to_wire(&both, SpiBytes::EMPTY))
+        .unwrap()
+        .answer(SpiBytes::EMPTY);
+    let hmac = Transform::new(TransformType::INTEG, Integrity::HMAC_SHA2_256_128.0, None);
+    answer.proposals[0].transforms.push(hmac);
+    assert!(verify_accepted_ike(&both, &answer).is_err());
+}
+
+#[test]
+fn a_cipher_of_one_key_length_is_not_chosen_with_a_key_length() {
+    let text = "chacha20poly1305-prfsha256-x25519";
+    assert_eq!(changed(text, |_| {}).unwrap(), text);
+    for bits in [128, 256] {
+        let refused = changed(text, |proposal| {
+            proposal.transforms[0] = Transform::new(TransformType::ENCR, 28, Some(bits));
+        });
+        assert!(refused.unwrap_err().starts_with("encryption: they offer"));
+    }
+    for word in ["aes128ctr-sha256", "aes128ccm8-prfsha256"] {
+        let text = format!("{word}-x25519");
+        let refused = changed(&text, |proposal| {
+            let id = proposal.transforms[0].id;
+            proposal.transforms[0] = Transform::new(TransformType::ENCR, id, None);
+        });
+        assert!(refused.is_err(), "{word}");
+    }
+}
+
+#[test]
+fn weak_algorithms_are_chosen_only_by_who_names_them_and_never_suggested() {
+    let theirs = "aes128-sha1-modp1024";
+    assert_eq!(chosen(&[theirs], &[theirs]), "1: aes128-sha1-prfsha1-modp1024");
+    let refusal = choose_ike(&default_ike(), &offer_ike(&[theirs])).unwrap_err();
+    assert_eq!(
+        refusal.suggestion().unwrap(),
+        "have the peer offer `sha384` and `prfsha384` and `x25519`"
+    );
+}
+
+#[test]
 fn an_ike_sa_never_goes_without_a_key_exchange() {
     let none = Transform::new(TransformType::KE, 0, None);
     let changed = changed("aes256gcm16-prfsha384-x25519", |proposal| {
