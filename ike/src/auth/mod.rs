@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod proof;
 pub mod psk;
+pub mod signature;
 
 use crate::crypto::PrfAlgorithm;
 

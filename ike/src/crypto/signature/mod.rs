@@ -1,6 +1,29 @@
 //! Signatures by long-term keys: RSA, ECDSA and EdDSA (RFC 7427, RFC 8420).
+//!
+//! ```text
+//!   certificate --SubjectPublicKeyInfo--> PublicKey  --verify(scheme, message, signature)--> right or wrong
+//!   key file    --PEM or DER-----------> PrivateKey --sign(scheme, message)--------------> signature
+//! ```
+//!
+//! A key is checked once, when its bytes become a [`PublicKey`] or a [`PrivateKey`]; [`KeyKind::schemes`] says what it can
+//! do. How a scheme is named in an AUTH payload is [`crate::auth::signature`]'s business.
+//!
+//! ring does the work where it can: all of RSA and Ed25519, and P-256 and P-384 with their own hashes. The RustCrypto
+//! curves do the rest: P-521, and other hashes on the two smaller ones ([`ecdsa`]).
+
+mod certificates;
+mod container;
+mod ecdsa;
+mod error;
+mod private;
+mod public;
 
 use std::fmt;
+
+pub use certificates::certificate_algorithms;
+pub use error::{KeyError, SignatureError};
+pub use private::PrivateKey;
+pub use public::PublicKey;
 
 use crate::wire::numbers::HashAlgorithm;
 
@@ -9,6 +32,12 @@ use crate::wire::numbers::HashAlgorithm;
 pub struct Fingerprint(pub [u8; 32]);
 
 impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
@@ -19,7 +48,7 @@ impl fmt::Debug for Fingerprint {
 pub enum KeyKind {
     /// RSA, with the length of its modulus.
     Rsa {
-        /// In bits.
+        /// In bits, 2048 to 8192.
         bits: u32,
     },
     /// ECDSA on NIST P-256.
@@ -32,12 +61,76 @@ pub enum KeyKind {
     Ed25519,
 }
 
+impl KeyKind {
+    /// All that a key of this kind can verify, best first. It signs with the same, but for SHA-1.
+    #[must_use]
+    pub const fn schemes(self) -> &'static [SignatureScheme] {
+        use HashAlgorithm as Hash;
+        use SignatureScheme::{Ecdsa, EcdsaRaw, Ed25519, RsaPkcs1};
+        const ECDSA: [SignatureScheme; 3] = [
+            Ecdsa(Hash::SHA2_256),
+            Ecdsa(Hash::SHA2_384),
+            Ecdsa(Hash::SHA2_512),
+        ];
+        const RSA: [SignatureScheme; 7] = [
+            SignatureScheme::rsa_pss(Hash::SHA2_256),
+            SignatureScheme::rsa_pss(Hash::SHA2_384),
+            SignatureScheme::rsa_pss(Hash::SHA2_512),
+            RsaPkcs1(Hash::SHA2_256),
+            RsaPkcs1(Hash::SHA2_384),
+            RsaPkcs1(Hash::SHA2_512),
+            RsaPkcs1(Hash::SHA1),
+        ];
+        match self {
+            Self::Rsa { .. } => &RSA,
+            Self::EcdsaP256 => &[ECDSA[0], ECDSA[1], ECDSA[2], EcdsaRaw(Hash::SHA2_256)],
+            Self::EcdsaP384 => &[ECDSA[1], ECDSA[2], ECDSA[0], EcdsaRaw(Hash::SHA2_384)],
+            Self::EcdsaP521 => &[ECDSA[2], ECDSA[1], ECDSA[0], EcdsaRaw(Hash::SHA2_512)],
+            Self::Ed25519 => &[Ed25519],
+        }
+    }
+
+    /// Whether `scheme` is among [`KeyKind::schemes`]; else the reason.
+    ///
+    /// # Errors
+    /// [`SignatureError::SaltLength`] or [`SignatureError::Scheme`].
+    pub fn check(self, scheme: SignatureScheme) -> Result<(), SignatureError> {
+        if self.schemes().contains(&scheme) {
+            return Ok(());
+        }
+        Err(match scheme {
+            SignatureScheme::RsaPss { hash, salt_length }
+                if self.schemes().contains(&SignatureScheme::rsa_pss(hash)) =>
+            {
+                SignatureError::SaltLength {
+                    expected: hash_length(hash),
+                    actual: salt_length,
+                }
+            }
+            _ => SignatureError::Scheme { kind: self, scheme },
+        })
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa { bits } => write!(f, "RSA with {bits} bits"),
+            Self::EcdsaP256 => f.write_str("ECDSA on P-256"),
+            Self::EcdsaP384 => f.write_str("ECDSA on P-384"),
+            Self::EcdsaP521 => f.write_str("ECDSA on P-521"),
+            Self::Ed25519 => f.write_str("Ed25519"),
+        }
+    }
+}
+
 /// How a signature is computed and encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SignatureScheme {
     /// RSASSA-PKCS1-v1_5.
     RsaPkcs1(HashAlgorithm),
-    /// RSASSA-PSS with MGF1 on the same hash.
+    /// RSASSA-PSS with MGF1 on the same hash. Keys take only a salt as long as the hash, which is what every known IKE
+    /// implementation sends and what RFC 4055 section 3.1 recommends.
     RsaPss {
         /// The hash.
         hash: HashAlgorithm,
@@ -52,34 +145,47 @@ pub enum SignatureScheme {
     Ed25519,
 }
 
-/// A public key that verifies signatures.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey {
-    kind: KeyKind,
-    spki: Vec<u8>,
+impl SignatureScheme {
+    /// RSASSA-PSS with a salt as long as the hash.
+    #[must_use]
+    pub const fn rsa_pss(hash: HashAlgorithm) -> Self {
+        Self::RsaPss {
+            hash,
+            salt_length: hash_length(hash),
+        }
+    }
+
+    /// The hash; `IDENTITY` for Ed25519 (RFC 8420).
+    #[must_use]
+    pub const fn hash(self) -> HashAlgorithm {
+        match self {
+            Self::RsaPkcs1(hash)
+            | Self::RsaPss { hash, .. }
+            | Self::Ecdsa(hash)
+            | Self::EcdsaRaw(hash) => hash,
+            Self::Ed25519 => HashAlgorithm::IDENTITY,
+        }
+    }
 }
 
-impl PublicKey {
-    /// What kind of key it is.
-    #[must_use]
-    pub const fn kind(&self) -> KeyKind {
-        self.kind
+impl fmt::Display for SignatureScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RsaPkcs1(hash) => write!(f, "RSA PKCS#1 v1.5 with {hash}"),
+            Self::RsaPss { hash, .. } => write!(f, "RSA PSS with {hash}"),
+            Self::Ecdsa(hash) => write!(f, "ECDSA with {hash}"),
+            Self::EcdsaRaw(hash) => write!(f, "ECDSA (r | s) with {hash}"),
+            Self::Ed25519 => f.write_str("Ed25519"),
+        }
     }
+}
 
-    /// The DER of its SubjectPublicKeyInfo.
-    #[must_use]
-    pub fn spki(&self) -> &[u8] {
-        &self.spki
-    }
-
-    /// SHA-256 of the SubjectPublicKeyInfo.
-    #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(
-            ring::digest::digest(&ring::digest::SHA256, &self.spki)
-                .as_ref()
-                .try_into()
-                .expect("SHA-256 has 32 bytes"),
-        )
+/// The length of a SHA-2 hash in bytes, 0 for any other.
+const fn hash_length(hash: HashAlgorithm) -> usize {
+    match hash {
+        HashAlgorithm::SHA2_256 => 32,
+        HashAlgorithm::SHA2_384 => 48,
+        HashAlgorithm::SHA2_512 => 64,
+        _ => 0,
     }
 }
