@@ -171,7 +171,10 @@ struct AeadKey {
 impl AeadKey {
     /// The cipher's key, and the nonce: salt | IV.
     fn key_and_nonce(&self, iv: &[u8]) -> (&[u8], Vec<u8>) {
-        let (key, salt) = self.key_and_salt.as_bytes().split_at(self.cipher.key_length);
+        let (key, salt) = self
+            .key_and_salt
+            .as_bytes()
+            .split_at(self.cipher.key_length);
         (key, [salt, iv].concat())
     }
 }

@@ -35,7 +35,11 @@ static CODES: [Code; 6] = [
 pub(super) static SUITES: LazyLock<Vec<EncryptThenMac>> = LazyLock::new(|| {
     CIPHERS
         .iter()
-        .flat_map(|cipher| CODES.iter().map(move |code| EncryptThenMac { cipher, code }))
+        .flat_map(|cipher| {
+            CODES
+                .iter()
+                .map(move |code| EncryptThenMac { cipher, code })
+        })
         .collect()
 });
 

@@ -28,16 +28,7 @@ fn keys(session: &Value) -> IkeKeys {
     let skeyseed = skeyseed_initial(prf(), &ni, &nr, &shared);
     assert_eq!(skeyseed.as_bytes(), field(session, "skeyseed"));
     let (spi_i, spi_r) = (field(session, "spi_i"), field(session, "spi_r"));
-    IkeKeys::derive(
-        prf(),
-        cipher(),
-        &skeyseed,
-        &ni,
-        &nr,
-        &spi_i,
-        &spi_r,
-    )
-    .unwrap()
+    IkeKeys::derive(prf(), cipher(), &skeyseed, &ni, &nr, &spi_i, &spi_r).unwrap()
 }
 
 #[test]
@@ -103,8 +94,7 @@ fn the_ike_auth_request_opens_and_seals_to_the_same_bytes() {
     let raw = field(&session, "ike_auth_request");
     let message = Message::parse(&raw).unwrap();
     let protected = message.protected.expect("SK");
-    let opening =
-        OpeningKey::new(cipher(), keys.sk_ei.as_bytes(), keys.sk_ai.as_bytes()).unwrap();
+    let opening = OpeningKey::new(cipher(), keys.sk_ei.as_bytes(), keys.sk_ai.as_bytes()).unwrap();
     let plaintext = opening
         .open_message(protected.associated, protected.body)
         .unwrap();
@@ -117,13 +107,8 @@ fn the_ike_auth_request_opens_and_seals_to_the_same_bytes() {
     });
     assert_eq!(auth.expect("AUTH"), field(&session, "auth_psk_i"));
 
-    let mut sealing = SealingKey::new(
-        cipher(),
-        keys.sk_ei.as_bytes(),
-        keys.sk_ai.as_bytes(),
-        0,
-    )
-    .unwrap();
+    let mut sealing =
+        SealingKey::new(cipher(), keys.sk_ei.as_bytes(), keys.sk_ai.as_bytes(), 0).unwrap();
     let mut random = Fixed(protected.body[..16].to_vec());
     let sealed = sealing
         .seal_message(&mut random, protected.associated.to_vec(), &plaintext)

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used)] // a broken vector file is a failed test
 
 mod android;
+mod ciphers;
+mod groups;
+mod macs;
 mod nist;
 mod protection;
 mod rfc;

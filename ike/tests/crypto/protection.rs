@@ -140,8 +140,7 @@ fn a_counter_iv_counts_up_and_ends_without_repeating() {
         if !suite.iv_is_counter() {
             continue;
         }
-        let mut sealing =
-            SealingKey::new(suite, &encryption, &integrity, u64::MAX - 1).unwrap();
+        let mut sealing = SealingKey::new(suite, &encryption, &integrity, u64::MAX - 1).unwrap();
         let mut seal = || sealing.seal_message(&mut Fixed(vec![]), vec![], b"text");
         assert_eq!(seal().unwrap()[..8], (u64::MAX - 1).to_be_bytes());
         assert_eq!(seal().unwrap()[..8], u64::MAX.to_be_bytes());

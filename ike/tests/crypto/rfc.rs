@@ -145,7 +145,9 @@ fn aes_cbc_encrypts_and_decrypts_as_rfc3602_and_sp800_38a_print() {
     for case in cases {
         let (key, iv) = (field(case, "key"), field(case, "iv"));
         let bits = u16::try_from(key.len() * 8).unwrap();
-        let key = suite(Encryption::AES_CBC, bits, Integrity::HMAC_SHA2_256_128).key(&key, &[0; 32]).unwrap();
+        let key = suite(Encryption::AES_CBC, bits, Integrity::HMAC_SHA2_256_128)
+            .key(&key, &[0; 32])
+            .unwrap();
         let (mut text, mut icv) = (field(case, "plain"), [0; 16]);
         key.seal(&iv, b"", &mut text, &mut icv);
         assert_eq!(text, field(case, "cipher"), "{}", case["name"]);

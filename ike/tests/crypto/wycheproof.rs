@@ -1,11 +1,10 @@
 //! Wycheproof: the cases that break implementations. Each test counts what applied.
 
-use ike::crypto::{CryptoError, ProtectionKey, standard};
+use ike::crypto::{CryptoError, ProtectionKey, SystemRandom, standard};
 use ike::wire::numbers::{Encryption, Integrity, KeyExchangeMethod, Prf};
-use p256::SecretKey;
 use serde_json::Value;
 
-use crate::support::{Fixed, field, json};
+use crate::support::{Fixed, field, json, suite};
 
 /// Calls `each` with every case of the file and its group.
 fn cases(file: &str, mut each: impl FnMut(&Value, &Value)) {
@@ -45,41 +44,67 @@ fn x25519_agrees_and_refuses_every_secret_that_is_zero() {
     assert_eq!(agreed + refused, 518);
 }
 
+/// What the test needs of another implementation of a curve.
+macro_rules! other_curve {
+    ($name:ident, $curve:ident, $field:literal) => {
+        mod $name {
+            /// The x of private times public (SEC1); none where the public value is no point.
+            pub(super) fn agree(private: &[u8], public: &[u8]) -> Option<Vec<u8>> {
+                let public = $curve::PublicKey::from_sec1_bytes(public).ok()?;
+                let private = secret_key(private).to_nonzero_scalar();
+                let shared = $curve::ecdh::diffie_hellman(private, public.as_affine());
+                Some(shared.raw_secret_bytes().to_vec())
+            }
+
+            /// The public value of a private key, in SEC1's form.
+            pub(super) fn public(private: &[u8]) -> Vec<u8> {
+                use $curve::elliptic_curve::sec1::ToSec1Point;
+                let public = secret_key(private).public_key();
+                public.to_sec1_point(false).as_bytes().to_vec()
+            }
+
+            /// A private key whose number may have leading zeros too many or too few.
+            fn secret_key(bytes: &[u8]) -> $curve::SecretKey {
+                let start = bytes.len().saturating_sub($field);
+                let mut padded = [0; $field];
+                padded[$field - (bytes.len() - start)..].copy_from_slice(&bytes[start..]);
+                $curve::SecretKey::from_slice(&padded).unwrap()
+            }
+        }
+    };
+}
+
+other_curve!(other_p256, p256, 32);
+other_curve!(other_p384, p384, 48);
+other_curve!(other_p521, p521, 66);
+
+/// Runs the cases of a curve; gives how many were agreed and refused.
+///
 /// ring imports no private key. So each case runs twice: our fresh key must accept or refuse the case's public value,
 /// and the case's private key, held by another implementation, must agree with ours.
-#[test]
-fn ecdh_p256_refuses_invalid_points_and_agrees_with_every_key() {
-    let method = standard().key_exchange(KeyExchangeMethod::ECP_256).unwrap();
-    let generate = || method.generate(&mut Fixed(vec![])).unwrap();
+fn ecdh(
+    file: &str,
+    id: KeyExchangeMethod,
+    other_agree: fn(&[u8], &[u8]) -> Option<Vec<u8>>,
+    other_public: fn(&[u8]) -> Vec<u8>,
+) -> (usize, usize) {
+    let method = standard().key_exchange(id).unwrap();
+    let generate = || method.generate(&mut SystemRandom::new()).unwrap();
     let (mut agreed, mut refused) = (0, 0);
-    cases("ecdh_secp256r1_ecpoint", |_, case| {
+    cases(file, |_, case| {
         let public = field(case, "public");
         if let [4, point @ ..] = &public[..]
             && case["result"] == "valid"
         {
-            let private = private_key(&field(case, "private"));
-            let theirs = p256::PublicKey::from_sec1_bytes(&public).unwrap();
-            let shared =
-                p256::ecdh::diffie_hellman(private.to_nonzero_scalar(), theirs.as_affine());
-            assert_eq!(
-                shared.raw_secret_bytes()[..],
-                field(case, "shared"),
-                "{case}"
-            );
+            let private = field(case, "private");
+            let expected = field(case, "shared");
+            assert_eq!(other_agree(&private, &public), Some(expected), "{case}");
 
             let (ours, other) = (generate(), generate());
             let our_public = [&[4], ours.public_value()].concat();
-            let our_public = p256::PublicKey::from_sec1_bytes(&our_public).unwrap();
-            let expected =
-                p256::ecdh::diffie_hellman(private.to_nonzero_scalar(), our_public.as_affine());
-            let result = ours
-                .agree(&private.public_key().to_sec1_bytes()[1..])
-                .unwrap();
-            assert_eq!(
-                result.as_bytes(),
-                &expected.raw_secret_bytes()[..],
-                "{case}"
-            );
+            let shared = ours.agree(&other_public(&private)[1..]).unwrap();
+            let expected = other_agree(&private, &our_public);
+            assert_eq!(Some(shared.as_bytes().to_vec()), expected, "{case}");
             other.agree(point).unwrap();
             agreed += 1;
         } else {
@@ -93,41 +118,47 @@ fn ecdh_p256_refuses_invalid_points_and_agrees_with_every_key() {
             refused += 1;
         }
     });
-    println!("Wycheproof ecdh_secp256r1_ecpoint: {agreed} agreed, {refused} refused");
-    assert_eq!(agreed + refused, 355);
-}
-
-/// A private key whose number may have leading zeros too many or too few.
-fn private_key(bytes: &[u8]) -> SecretKey {
-    let start = bytes.len().saturating_sub(32);
-    let mut padded = [0; 32];
-    padded[32 - (bytes.len() - start)..].copy_from_slice(&bytes[start..]);
-    SecretKey::from_slice(&padded).unwrap()
+    println!("Wycheproof {file}: {agreed} agreed, {refused} refused");
+    (agreed, refused)
 }
 
 #[test]
-fn aes_gcm_seals_and_opens() {
-    let (mut valid, mut invalid, mut skipped) = (0, 0, 0);
-    cases("aes_gcm", |group, case| {
+fn ecdh_refuses_invalid_points_and_agrees_with_every_key() {
+    use KeyExchangeMethod as Method;
+    let file = "ecdh_secp256r1_ecpoint";
+    let (agreed, refused) = ecdh(file, Method::ECP_256, other_p256::agree, other_p256::public);
+    assert_eq!(agreed + refused, 355);
+    let file = "ecdh_secp384r1_ecpoint";
+    let counts = ecdh(file, Method::ECP_384, other_p384::agree, other_p384::public);
+    assert_eq!(counts, (771, 19));
+    let file = "ecdh_secp521r1_ecpoint";
+    let counts = ecdh(file, Method::ECP_521, other_p521::agree, other_p521::public);
+    assert_eq!(counts, (632, 29));
+}
+
+/// Seals and opens the cases whose nonces are IKE's: salt | IV. Gives how many were valid, invalid and skipped.
+fn aead(file: &str, id: Encryption, salt_length: usize, tag_bits: usize) -> [usize; 3] {
+    let [mut valid, mut invalid, mut skipped] = [0; 3];
+    cases(file, |group, case| {
         let bits = u16::try_from(group["keySize"].as_u64().unwrap()).unwrap();
-        let suite = standard().protection(Encryption::AES_GCM_16, Some(bits), Integrity::NONE);
-        let (Some(suite), true) = (suite, group["ivSize"] == 96) else {
-            skipped += 1; // 192 bits, and nonces that IKE has not
+        let bits = (id != Encryption::CHACHA20_POLY1305).then_some(bits);
+        if group["ivSize"] != (salt_length + 8) * 8 || group["tagSize"] != tag_bits {
+            skipped += 1;
             return;
-        };
-        // IKE's nonce is salt | IV.
+        }
         let nonce = field(case, "iv");
-        let key = suite
-            .key(&[&field(case, "key")[..], &nonce[..4]].concat(), &[])
+        let (salt, iv) = nonce.split_at(salt_length);
+        let key = suite(id, bits, Integrity::NONE)
+            .key(&[&field(case, "key")[..], salt].concat(), &[])
             .unwrap();
         let (aad, msg) = (field(case, "aad"), field(case, "msg"));
         let (mut text, tag) = (field(case, "ct"), field(case, "tag"));
-        let result = key.open(&nonce[4..], &aad, &mut text, &tag);
+        let result = key.open(iv, &aad, &mut text, &tag);
         if case["result"] == "valid" {
             assert_eq!((result, &text), (Ok(()), &msg), "{case}");
-            let mut icv = [0; 16];
-            key.seal(&nonce[4..], &aad, &mut text, &mut icv);
-            assert_eq!((text, &icv[..]), (field(case, "ct"), &tag[..]), "{case}");
+            let mut icv = vec![0; tag.len()];
+            key.seal(iv, &aad, &mut text, &mut icv);
+            assert_eq!((text, icv), (field(case, "ct"), tag), "{case}");
             valid += 1;
         } else {
             assert_eq!(result, Err(CryptoError::Integrity), "{case}");
@@ -135,37 +166,77 @@ fn aes_gcm_seals_and_opens() {
         }
     });
     println!(
-        "Wycheproof aes_gcm: {valid} valid, {invalid} invalid, {skipped} skipped (192 bits, other nonces)"
+        "Wycheproof {file}, {tag_bits} bits of tag: {valid} valid, {invalid} invalid, {skipped} skipped (other nonces or tags)"
     );
-    assert_eq!((valid, invalid), (79, 54));
+    [valid, invalid, skipped]
 }
 
 #[test]
-fn hmac_sha2_as_prf_and_as_icv() {
-    for (file, prf, integrity, full_bits) in [
+fn aeads_seal_and_open() {
+    assert_eq!(
+        aead("aes_gcm", Encryption::AES_GCM_16, 4, 128)[..2],
+        [116, 81]
+    );
+    assert_eq!(
+        aead("aes_ccm", Encryption::AES_CCM_16, 3, 128)[..2],
+        [18, 0]
+    );
+    let chacha = aead("chacha20_poly1305", Encryption::CHACHA20_POLY1305, 4, 128);
+    assert_eq!(chacha[..2], [256, 60]);
+}
+
+#[test]
+fn aes_cmac_as_prf() {
+    let prf = standard().prf(Prf::AES128_CMAC).unwrap();
+    let (mut used, mut skipped) = (0, 0);
+    cases("aes_cmac", |group, case| {
+        if group["keySize"] != 128 {
+            skipped += 1;
+            return;
+        }
+        let (key, msg, tag) = (field(case, "key"), field(case, "msg"), field(case, "tag"));
+        let right = prf.compute(&key, &[&msg]).as_bytes() == tag;
+        assert_eq!(right, case["result"] == "valid", "{case}");
+        used += 1;
+    });
+    println!("Wycheproof aes_cmac: {used} as PRF, {skipped} skipped (other keys)");
+    assert_eq!(used, 102);
+}
+
+#[test]
+fn hmac_as_prf_and_as_icv() {
+    for (file, prf, integrity, full_bits, expected) in [
+        (
+            "hmac_sha1",
+            Prf::HMAC_SHA1,
+            Integrity::HMAC_SHA1_96,
+            160,
+            (170, 0),
+        ),
         (
             "hmac_sha256",
             Prf::HMAC_SHA2_256,
             Integrity::HMAC_SHA2_256_128,
             256,
+            (174, 38),
         ),
         (
             "hmac_sha384",
             Prf::HMAC_SHA2_384,
             Integrity::HMAC_SHA2_384_192,
             384,
+            (174, 38),
         ),
         (
             "hmac_sha512",
             Prf::HMAC_SHA2_512,
             Integrity::HMAC_SHA2_512_256,
             512,
+            (174, 38),
         ),
     ] {
         let prf = standard().prf(prf).unwrap();
-        let suite = standard()
-            .protection(Encryption::AES_CBC, Some(128), integrity)
-            .unwrap();
+        let cbc = suite(Encryption::AES_CBC, 128, integrity);
         let (mut as_prf, mut as_icv) = (0, 0);
         cases(file, |group, case| {
             let (key, msg, tag) = (field(case, "key"), field(case, "msg"), field(case, "tag"));
@@ -176,11 +247,11 @@ fn hmac_sha2_as_prf_and_as_icv() {
                 "{case}"
             );
             as_prf += 1;
-            // As an ICV: keys of the hash's length, tags of half that, and the IV at the end of the message.
-            if group["tagSize"] == full_bits / 2 && group["keySize"] == full_bits && msg.len() >= 16
-            {
+            // As an ICV: keys of the hash's length, tags as we cut them, and the IV at the end of the message.
+            let tag_bits = 8 * cbc.icv_length();
+            if group["tagSize"] == tag_bits && group["keySize"] == full_bits && msg.len() >= 16 {
                 let (associated, iv) = msg.split_at(msg.len() - 16);
-                let key: Box<dyn ProtectionKey> = suite.key(&[0; 16], &key).unwrap();
+                let key: Box<dyn ProtectionKey> = cbc.key(&[0; 16], &key).unwrap();
                 assert_eq!(
                     key.open(iv, associated, &mut [], &tag).is_ok(),
                     valid,
@@ -190,7 +261,6 @@ fn hmac_sha2_as_prf_and_as_icv() {
             }
         });
         println!("Wycheproof {file}: {as_prf} as PRF, {as_icv} as ICV");
-        assert_eq!(as_prf, 174);
-        assert_eq!(as_icv, 38);
+        assert_eq!((as_prf, as_icv), expected);
     }
 }

@@ -58,7 +58,11 @@ impl IkeProposal {
     #[must_use]
     pub fn weaknesses(&self) -> Vec<(&'static str, &'static str)> {
         let ciphers = weak(&self.encryption).chain(weak(&self.integrity));
-        one_of_each(ciphers.chain(weak(&self.prf)).chain(weak(&self.key_exchange)))
+        one_of_each(
+            ciphers
+                .chain(weak(&self.prf))
+                .chain(weak(&self.key_exchange)),
+        )
     }
 
     /// Whether an IKE SA with this suite is one that the proposal describes.

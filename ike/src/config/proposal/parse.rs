@@ -7,8 +7,8 @@ use std::str::FromStr;
 use super::sets::Set;
 use super::{EspProposal, IkeProposal};
 use crate::crypto::algorithms::{
-    ENCRYPTION, EncryptionRow, INTEGRITY, IntegrityRow, KEY_EXCHANGE, KeyExchangeRow, Keyword, PrfRow,
-    Row, SEQUENCE_NUMBERS, SequenceNumbersRow, Unavailable, find_prf,
+    ENCRYPTION, EncryptionRow, INTEGRITY, IntegrityRow, KEY_EXCHANGE, KeyExchangeRow, Keyword,
+    PrfRow, Row, SEQUENCE_NUMBERS, SequenceNumbersRow, Unavailable, find_prf,
 };
 use crate::wire::numbers::{ProtocolId, TransformType};
 
@@ -352,7 +352,12 @@ fn did_you_mean(word: &str, ike: bool) -> Option<String> {
     };
     let known = Keyword::all()
         .filter(useful)
-        .flat_map(|keyword| keyword.words().iter().map(move |word| (*word, keyword.words()[0])))
+        .flat_map(|keyword| {
+            keyword
+                .words()
+                .iter()
+                .map(move |word| (*word, keyword.words()[0]))
+        })
         .chain(Set::ALL.map(|set| (set.word(), set.word())));
     let (distance, nearest) = known
         .map(|(known, canonical)| (edit_distance(&plain, known), canonical))
@@ -497,21 +502,32 @@ mod tests {
         let (at, problem, suggestion) = refused_ike("aes256-sha256-x448");
         assert_eq!((at, &problem[..]), ("x448", "`x448` is not built yet"));
         assert_eq!(suggestion, "use `x25519`");
-        for word in ["des", "3des", "modp768", "dh1", "dh22", "dh23", "dh24", "prfmd5"] {
+        for word in [
+            "des", "3des", "modp768", "dh1", "dh22", "dh23", "dh24", "prfmd5",
+        ] {
             let (at, problem, _) = refused_ike(word);
             assert_eq!(at, word);
-            assert!(problem.starts_with(&format!("`{word}` is refused: ")), "{problem}");
+            assert!(
+                problem.starts_with(&format!("`{word}` is refused: ")),
+                "{problem}"
+            );
         }
     }
 
     #[test]
     fn weak_algorithms_work_where_named_and_are_told() {
         let words = |weaknesses: Vec<(&'static str, &'static str)>| {
-            weaknesses.into_iter().map(|(word, _)| word).collect::<Vec<_>>()
+            weaknesses
+                .into_iter()
+                .map(|(word, _)| word)
+                .collect::<Vec<_>>()
         };
         let weak = ike("aes128-sha1-sha256-modp1024-modp1536-x25519").weaknesses();
         assert_eq!(words(weak), ["sha1", "modp1024"]);
-        assert_eq!(words(esp("null-aes128-sha1").weaknesses()), ["null", "sha1"]);
+        assert_eq!(
+            words(esp("null-aes128-sha1").weaknesses()),
+            ["null", "sha1"]
+        );
         assert_eq!(words(esp("aes128gmac").weaknesses()), ["aes128gmac"]);
         assert!(ike("aes128-aesxcbc-modp2048").weaknesses().is_empty());
         // Nobody is led to them.
@@ -520,7 +536,10 @@ mod tests {
 
     #[test]
     fn ciphers_that_hide_nothing_are_for_esp_alone() {
-        assert_eq!(refused_ike("null-sha256-x25519").1, "`null` has no use in IKE");
+        assert_eq!(
+            refused_ike("null-sha256-x25519").1,
+            "`null` has no use in IKE"
+        );
         assert_eq!(refused_ike("aes128gmac-prfsha256-x25519").0, "aes128gmac");
         assert_eq!(refused_esp("null").1, "the proposal names no integrity");
     }
@@ -529,7 +548,10 @@ mod tests {
     fn a_word_for_several_proposals_stands_alone() {
         let (at, problem, suggestion) = refused_ike("default-x25519");
         assert_eq!(at, "default");
-        assert_eq!(problem, "`default` stands for whole proposals, not for algorithms");
+        assert_eq!(
+            problem,
+            "`default` stands for whole proposals, not for algorithms"
+        );
         assert_eq!(suggestion, "write a list: `[default, ...]`");
         assert_eq!(refused_esp("compatibel").2, "did you mean `compatible`?");
     }

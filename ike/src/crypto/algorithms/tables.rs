@@ -191,7 +191,8 @@ pub struct IntegrityRow {
     pub weakness: Option<&'static str>,
 }
 
-const SHA1: Option<&str> = Some("SHA-1 is broken as a hash, and nobody trusts HMAC to hold for ever");
+const SHA1: Option<&str> =
+    Some("SHA-1 is broken as a hash, and nobody trusts HMAC to hold for ever");
 
 /// Transform type 3.
 #[rustfmt::skip] // a table

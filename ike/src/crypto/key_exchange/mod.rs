@@ -55,6 +55,3 @@ fn check_length(
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

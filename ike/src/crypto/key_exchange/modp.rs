@@ -56,19 +56,6 @@ impl ModpGroup {
         let power = Zeroizing::new(Zeroizing::new(base.pow(exponent)).retrieve());
         Secret::from(power.to_be_bytes().into_vec())
     }
-
-    /// A key with a private exponent of any whole number of bytes.
-    pub(super) fn key(&'static self, exponent: &[u8]) -> ModpKey {
-        let bits = u32::try_from(exponent.len() * 8).expect("an exponent of hundreds of bits");
-        let exponent = BoxedUint::from_be_slice(exponent, bits).expect("it has that many bits");
-        let two = BoxedUint::from(2u8).resize(self.bits());
-        let public = self.power(two, &exponent).as_bytes().to_vec();
-        ModpKey {
-            group: self,
-            exponent: Zeroizing::new(exponent),
-            public,
-        }
-    }
 }
 
 impl KeyExchangeAlgorithm for &'static ModpGroup {
@@ -83,11 +70,18 @@ impl KeyExchangeAlgorithm for &'static ModpGroup {
     fn generate(&self, random: &mut dyn Random) -> Result<Box<dyn EphemeralKey>, CryptoError> {
         let mut exponent = Secret::zeroed(self.exponent_bits / 8);
         random.fill(exponent.as_mut_bytes());
-        Ok(Box::new(self.key(exponent.as_bytes())))
+        let bits = u32::try_from(self.exponent_bits).expect("hundreds of bits");
+        let exponent = BoxedUint::from_be_slice(exponent.as_bytes(), bits).expect("it has them");
+        let two = BoxedUint::from(2u8).resize(self.bits());
+        Ok(Box::new(ModpKey {
+            group: self,
+            public: self.power(two, &exponent).as_bytes().to_vec(),
+            exponent: Zeroizing::new(exponent),
+        }))
     }
 }
 
-pub(super) struct ModpKey {
+struct ModpKey {
     group: &'static ModpGroup,
     exponent: Zeroizing<BoxedUint>,
     public: Vec<u8>,

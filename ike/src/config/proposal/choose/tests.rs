@@ -382,7 +382,10 @@ fn a_cipher_of_one_key_length_is_not_chosen_with_a_key_length() {
 #[test]
 fn weak_algorithms_are_chosen_only_by_who_names_them_and_never_suggested() {
     let theirs = "aes128-sha1-modp1024";
-    assert_eq!(chosen(&[theirs], &[theirs]), "1: aes128-sha1-prfsha1-modp1024");
+    assert_eq!(
+        chosen(&[theirs], &[theirs]),
+        "1: aes128-sha1-prfsha1-modp1024"
+    );
     let refusal = choose_ike(&default_ike(), &offer_ike(&[theirs])).unwrap_err();
     assert_eq!(
         refusal.suggestion().unwrap(),
