@@ -19,7 +19,7 @@ use der::{Decode, Sequence};
 use pkcs8::spki::AlgorithmIdentifierRef;
 
 use crate::config::{SignatureDemand, Strength};
-use crate::crypto::signature::{KeyKind, PublicKey, SignatureScheme};
+use crate::crypto::signature::{KeyKind, PublicKey, SignatureScheme, hash_length};
 use crate::wire::numbers::{AuthMethod, HashAlgorithm as Hash};
 
 /// The hashes that a peer verifies with: what its SIGNATURE_HASH_ALGORITHMS says, without the numbers we do not know.
@@ -88,10 +88,9 @@ const KNOWN: [Hash; 5] = [
 /// Never SHA-1.
 #[must_use]
 pub fn hash_algorithms(demanded: Strength) -> Vec<u8> {
-    let hashes = KNOWN.into_iter().filter(|&hash| match demanded {
-        Strength::Default => hash != Hash::SHA1,
-        Strength::Cnsa1 => strong_hash(hash, demanded),
-    });
+    let hashes = KNOWN
+        .into_iter()
+        .filter(|&hash| strong_hash(hash, demanded));
     hashes.flat_map(|hash| hash.0.to_be_bytes()).collect()
 }
 
@@ -141,8 +140,8 @@ pub enum NoMethod {
     TooWeak(#[from] NotAllowed),
 }
 
-/// Chooses how a key of ours signs: the first of its hashes, best first, that the peer has announced and that `strength`
-/// allows. RSA signs with PSS (RFC 8247 section 3.2). Without an announcement the methods of RFC 4754 remain.
+/// Chooses how a key of ours signs: the first of its schemes, best first, whose hash the peer has announced and `strength`
+/// allows; so RSA always signs with PSS. Without an announcement the methods of RFC 4754 remain.
 ///
 /// # Errors
 /// See [`NoMethod`].
@@ -153,48 +152,26 @@ pub fn choose(
 ) -> Result<SigningMethod, NoMethod> {
     strong_key(kind, strength)?;
     let Some(peer) = peer else {
-        let own = OWN_METHODS.into_iter().find(|own| own.kind == kind);
-        return own.map_or(Err(NoMethod::NotAnnounced(kind)), |own| {
+        let found = CURVE_METHODS.into_iter().find(|row| row.kind == kind);
+        return found.map_or(Err(NoMethod::NotAnnounced(kind)), |row| {
             Ok(SigningMethod {
-                method: own.method,
-                scheme: SignatureScheme::EcdsaRaw(own.hash),
+                method: row.method,
+                scheme: SignatureScheme::EcdsaRaw(row.hash),
             })
         });
     };
-    preferred(kind)
-        .into_iter()
+    kind.schemes()
+        .iter()
         .find(|scheme| peer.contains(scheme.hash()) && strong_hash(scheme.hash(), strength))
-        .map(|scheme| SigningMethod {
+        .map(|&scheme| SigningMethod {
             method: AuthMethod::DIGITAL_SIGNATURE,
             scheme,
         })
         .ok_or(NoMethod::NoCommonHash { kind, peer: *peer })
 }
 
-/// What a key signs with under method 14, best first: the hash of its own strength (NIST SP 800-57 part 1 table 2), then
-/// the stronger, then the weaker.
-fn preferred(kind: KeyKind) -> Vec<SignatureScheme> {
-    let hashes = match kind {
-        KeyKind::Ed25519 => return vec![SignatureScheme::Ed25519],
-        KeyKind::Rsa { bits: ..=3072 } | KeyKind::EcdsaP256 => {
-            [Hash::SHA2_256, Hash::SHA2_384, Hash::SHA2_512]
-        }
-        KeyKind::Rsa { bits: ..=7680 } | KeyKind::EcdsaP384 => {
-            [Hash::SHA2_384, Hash::SHA2_512, Hash::SHA2_256]
-        }
-        KeyKind::Rsa { .. } | KeyKind::EcdsaP521 => {
-            [Hash::SHA2_512, Hash::SHA2_384, Hash::SHA2_256]
-        }
-    };
-    let scheme = match kind {
-        KeyKind::Rsa { .. } => SignatureScheme::rsa_pss,
-        _ => SignatureScheme::Ecdsa,
-    };
-    hashes.map(scheme).to_vec()
-}
-
 /// A method of RFC 4754 section 7: one curve, one hash, r and s of fixed length.
-struct OwnMethod {
+struct CurveMethod {
     method: AuthMethod,
     kind: KeyKind,
     hash: Hash,
@@ -202,20 +179,20 @@ struct OwnMethod {
     length: usize,
 }
 
-const OWN_METHODS: [OwnMethod; 3] = [
-    OwnMethod {
+const CURVE_METHODS: [CurveMethod; 3] = [
+    CurveMethod {
         method: AuthMethod::ECDSA_SHA256_P256,
         kind: KeyKind::EcdsaP256,
         hash: Hash::SHA2_256,
         length: 64,
     },
-    OwnMethod {
+    CurveMethod {
         method: AuthMethod::ECDSA_SHA384_P384,
         kind: KeyKind::EcdsaP384,
         hash: Hash::SHA2_384,
         length: 96,
     },
-    OwnMethod {
+    CurveMethod {
         method: AuthMethod::ECDSA_SHA512_P521,
         kind: KeyKind::EcdsaP521,
         hash: Hash::SHA2_512,
@@ -317,20 +294,20 @@ pub fn decode<'a>(
         }
         AuthMethod::RSA_SIGNATURE => (SignatureScheme::RsaPkcs1(Hash::SHA1), data),
         _ => {
-            let own = OWN_METHODS.into_iter().find(|own| own.method == method);
-            let own = own.ok_or(UnreadableSignature::Method(method))?;
-            if own.kind != kind {
+            let found = CURVE_METHODS.into_iter().find(|row| row.method == method);
+            let row = found.ok_or(UnreadableSignature::Method(method))?;
+            if row.kind != kind {
                 let algorithm = method.to_string();
                 return Err(UnreadableSignature::OtherKey { algorithm, kind });
             }
-            if data.len() != own.length {
+            if data.len() != row.length {
                 return Err(UnreadableSignature::Length {
                     method,
-                    expected: own.length,
+                    expected: row.length,
                     actual: data.len(),
                 });
             }
-            (SignatureScheme::EcdsaRaw(own.hash), data)
+            (SignatureScheme::EcdsaRaw(row.hash), data)
         }
     };
     if signature.is_empty() {
@@ -528,16 +505,10 @@ fn pss_scheme(parameters: Option<AnyRef<'_>>) -> Result<SignatureScheme, Unreada
     if mask_hash.and_then(|mask_hash| hash_of(&mask_hash)) != Some(hash) {
         return Err(UnreadableSignature::MaskGeneration);
     }
-    let scheme = SignatureScheme::rsa_pss(hash);
-    let SignatureScheme::RsaPss { salt_length, .. } = scheme else {
-        return Err(UnreadableSignature::Parameters("RSA PSS"));
-    };
-    let given = parameters.salt_length.map_or(Some(20), small);
-    if given.map(usize::from) != Some(salt_length) {
-        return Err(UnreadableSignature::SaltLength {
-            expected: salt_length,
-            actual: given,
-        });
+    let expected = hash_length(hash);
+    let actual = parameters.salt_length.map_or(Some(20), small);
+    if actual.map(usize::from) != Some(expected) {
+        return Err(UnreadableSignature::SaltLength { expected, actual });
     }
     if parameters
         .trailer_field
@@ -545,7 +516,7 @@ fn pss_scheme(parameters: Option<AnyRef<'_>>) -> Result<SignatureScheme, Unreada
     {
         return Err(UnreadableSignature::Trailer);
     }
-    Ok(scheme)
+    Ok(SignatureScheme::rsa_pss(hash))
 }
 
 /// The hash that an AlgorithmIdentifier names. Its parameters are NULL, or (RFC 4055 section 2.1) absent.

@@ -60,7 +60,7 @@ impl SignatureVerificationAlgorithm for P521 {
         signature: &[u8],
     ) -> Result<(), InvalidSignature> {
         let digest = ecdsa::digest(self.hash, message);
-        let right = ecdsa::check_form(public_key, 66) == Ok(true)
+        let right = p521::is_on_curve(public_key)
             && p521::verify(public_key, digest.as_ref(), signature, false);
         right.then_some(()).ok_or(InvalidSignature)
     }

@@ -8,7 +8,7 @@
 //! ```
 
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, SequenceRef};
-use der::{Decode, Reader, SliceReader, Tag};
+use der::{Decode, Reader, SliceReader, Tag, Tagged};
 use pkcs8::spki::AlgorithmIdentifierRef;
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument, pkcs5};
 use zeroize::Zeroizing;
@@ -149,18 +149,20 @@ fn decode_block(label: &str, body: &str) -> Result<SecretDocument, KeyError> {
             command: "openssl pkcs8 -topk8 -in old.key -out new.key",
         });
     }
-    // Decoders want lines of 64 characters. Files have any.
-    let digits: Zeroizing<String> =
-        Zeroizing::new(body.chars().filter(|c| !c.is_ascii_whitespace()).collect());
-    let mut pem = Zeroizing::new(String::with_capacity(2 * body.len() + 256));
-    pem.push_str(&format!("{BEGIN}{label}{DASHES}\n"));
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && index % 64 == 0 {
+    // The decoder wants lines of 64 characters; files have any. The space is there from the start, because a string that
+    // grows leaves copies of itself behind.
+    let mut pem = Zeroizing::new(String::with_capacity(
+        2 * body.len() + 4 * label.len() + 128,
+    ));
+    pem.extend([BEGIN, label, DASHES]);
+    let digits = body.chars().filter(|c| !c.is_ascii_whitespace());
+    for (index, digit) in digits.enumerate() {
+        if index % 64 == 0 {
             pem.push('\n');
         }
         pem.push(digit);
     }
-    pem.push_str(&format!("\n{END}{label}{DASHES}\n"));
+    pem.extend(["\n", END, label, DASHES, "\n"]);
     SecretDocument::from_pem(&pem)
         .map(|(_, document)| document)
         .map_err(|error| KeyError::Pem {
@@ -180,17 +182,13 @@ enum Container {
 impl Container {
     /// Tells by the first two fields.
     fn of(der: &[u8]) -> Result<Self, KeyError> {
-        let tags = |der| {
+        let first_two = |der| {
             let fields = <&SequenceRef>::from_der(der).ok()?;
             let mut fields = SliceReader::new(fields.as_bytes()).ok()?;
-            let first = fields.decode::<AnyRef<'_>>().ok()?;
-            let second = fields.decode::<AnyRef<'_>>().ok()?;
-            Some((first, second.tag_of()))
+            let mut next = || Some(fields.decode::<AnyRef<'_>>().ok()?.tag());
+            Some((next()?, next()?))
         };
-        let Some((first, second)) = tags(der) else {
-            return Err(KeyError::NotAKey);
-        };
-        match (first.tag_of(), second) {
+        match first_two(der).ok_or(KeyError::NotAKey)? {
             (Tag::Integer, Tag::Sequence) => Ok(Self::Pkcs8),
             (Tag::Integer, Tag::Integer) => Ok(Self::Pkcs1),
             (Tag::Integer, Tag::OctetString) => Ok(Self::Sec1),
@@ -199,17 +197,6 @@ impl Container {
             (Tag::Sequence, Tag::Sequence) => Err(KeyError::SomethingElse(CERTIFICATE)),
             _ => Err(KeyError::NotAKey),
         }
-    }
-}
-
-/// The tag, by a name that does not collide with a trait's.
-trait TagOf {
-    fn tag_of(&self) -> Tag;
-}
-
-impl TagOf for AnyRef<'_> {
-    fn tag_of(&self) -> Tag {
-        der::Tagged::tag(self)
     }
 }
 

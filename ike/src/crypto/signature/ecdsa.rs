@@ -5,8 +5,6 @@ use ring::digest::{Digest, SHA256, SHA384, SHA512};
 
 use crate::wire::numbers::HashAlgorithm;
 
-use super::KeyError;
-
 pub(super) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
@@ -34,17 +32,6 @@ pub(super) fn curve_name(oid: ObjectIdentifier) -> String {
     }
 }
 
-/// Whether `point` is `04 | x | y`, with coordinates of `length` bytes each.
-///
-/// # Errors
-/// [`KeyError::PointForm`] for the compressed and hybrid forms.
-pub(super) fn check_form(point: &[u8], length: usize) -> Result<bool, KeyError> {
-    match point.first() {
-        Some(2 | 3 | 6 | 7) => Err(KeyError::PointForm),
-        form => Ok(form == Some(&4) && point.len() == 1 + 2 * length),
-    }
-}
-
 macro_rules! curve {
     ($(#[$doc:meta])* $curve:ident) => {
         $(#[$doc])*
@@ -56,7 +43,7 @@ macro_rules! curve {
 
             /// Whether the uncompressed point is on the curve, and not at infinity.
             pub(in super::super) fn is_on_curve(point: &[u8]) -> bool {
-                VerifyingKey::from_sec1_bytes(point).is_ok()
+                point.first() == Some(&4) && VerifyingKey::from_sec1_bytes(point).is_ok()
             }
 
             /// Whether the signature, raw r | s or DER, is right for the hash.

@@ -62,31 +62,23 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// All that a key of this kind can verify, best first. It signs with the same, but for SHA-1.
+    /// All that a key of this kind can verify, best first: the hash of the key's own strength (NIST SP 800-57 part 1 table
+    /// 2), then the stronger, then the weaker; PSS before PKCS#1 v1.5 (RFC 8247 section 3.2). It signs with the same, but
+    /// for SHA-1.
     #[must_use]
     pub const fn schemes(self) -> &'static [SignatureScheme] {
         use HashAlgorithm as Hash;
-        use SignatureScheme::{Ecdsa, EcdsaRaw, Ed25519, RsaPkcs1};
-        const ECDSA: [SignatureScheme; 3] = [
-            Ecdsa(Hash::SHA2_256),
-            Ecdsa(Hash::SHA2_384),
-            Ecdsa(Hash::SHA2_512),
-        ];
-        const RSA: [SignatureScheme; 7] = [
-            SignatureScheme::rsa_pss(Hash::SHA2_256),
-            SignatureScheme::rsa_pss(Hash::SHA2_384),
-            SignatureScheme::rsa_pss(Hash::SHA2_512),
-            RsaPkcs1(Hash::SHA2_256),
-            RsaPkcs1(Hash::SHA2_384),
-            RsaPkcs1(Hash::SHA2_512),
-            RsaPkcs1(Hash::SHA1),
-        ];
+        const FROM_256: [Hash; 3] = [Hash::SHA2_256, Hash::SHA2_384, Hash::SHA2_512];
+        const FROM_384: [Hash; 3] = [Hash::SHA2_384, Hash::SHA2_512, Hash::SHA2_256];
+        const FROM_512: [Hash; 3] = [Hash::SHA2_512, Hash::SHA2_384, Hash::SHA2_256];
         match self {
-            Self::Rsa { .. } => &RSA,
-            Self::EcdsaP256 => &[ECDSA[0], ECDSA[1], ECDSA[2], EcdsaRaw(Hash::SHA2_256)],
-            Self::EcdsaP384 => &[ECDSA[1], ECDSA[2], ECDSA[0], EcdsaRaw(Hash::SHA2_384)],
-            Self::EcdsaP521 => &[ECDSA[2], ECDSA[1], ECDSA[0], EcdsaRaw(Hash::SHA2_512)],
-            Self::Ed25519 => &[Ed25519],
+            Self::Rsa { bits: ..=3072 } => const { &rsa_schemes(FROM_256) },
+            Self::Rsa { bits: ..=7680 } => const { &rsa_schemes(FROM_384) },
+            Self::Rsa { .. } => const { &rsa_schemes(FROM_512) },
+            Self::EcdsaP256 => const { &ecdsa_schemes(FROM_256) },
+            Self::EcdsaP384 => const { &ecdsa_schemes(FROM_384) },
+            Self::EcdsaP521 => const { &ecdsa_schemes(FROM_512) },
+            Self::Ed25519 => &[SignatureScheme::Ed25519],
         }
     }
 
@@ -110,6 +102,30 @@ impl KeyKind {
             _ => SignatureError::Scheme { kind: self, scheme },
         })
     }
+}
+
+const fn rsa_schemes(hashes: [HashAlgorithm; 3]) -> [SignatureScheme; 7] {
+    let [first, second, third] = hashes;
+    [
+        SignatureScheme::rsa_pss(first),
+        SignatureScheme::rsa_pss(second),
+        SignatureScheme::rsa_pss(third),
+        SignatureScheme::RsaPkcs1(first),
+        SignatureScheme::RsaPkcs1(second),
+        SignatureScheme::RsaPkcs1(third),
+        SignatureScheme::RsaPkcs1(HashAlgorithm::SHA1),
+    ]
+}
+
+/// Each curve has raw signatures with the hash of its own strength only (RFC 4754 section 3).
+const fn ecdsa_schemes(hashes: [HashAlgorithm; 3]) -> [SignatureScheme; 4] {
+    let [first, second, third] = hashes;
+    [
+        SignatureScheme::Ecdsa(first),
+        SignatureScheme::Ecdsa(second),
+        SignatureScheme::Ecdsa(third),
+        SignatureScheme::EcdsaRaw(first),
+    ]
 }
 
 impl fmt::Display for KeyKind {
@@ -181,7 +197,7 @@ impl fmt::Display for SignatureScheme {
 }
 
 /// The length of a SHA-2 hash in bytes, 0 for any other.
-const fn hash_length(hash: HashAlgorithm) -> usize {
+pub(crate) const fn hash_length(hash: HashAlgorithm) -> usize {
     match hash {
         HashAlgorithm::SHA2_256 => 32,
         HashAlgorithm::SHA2_384 => 48,

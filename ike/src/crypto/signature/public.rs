@@ -56,18 +56,7 @@ impl PublicKey {
             }
             EC_PUBLIC_KEY => {
                 let kind = curve(parameters)?;
-                let on_curve = match kind {
-                    KeyKind::EcdsaP256 => {
-                        ecdsa::check_form(key, 32)?.then(|| p256::is_on_curve(key))
-                    }
-                    KeyKind::EcdsaP384 => {
-                        ecdsa::check_form(key, 48)?.then(|| p384::is_on_curve(key))
-                    }
-                    _ => ecdsa::check_form(key, 66)?.then(|| p521::is_on_curve(key)),
-                };
-                if on_curve != Some(true) {
-                    return Err(KeyError::Point);
-                }
+                check_point(kind, key)?;
                 kind
             }
             ED25519 => {
@@ -233,6 +222,19 @@ pub(super) fn curve(parameters: Option<AnyRef<'_>>) -> Result<KeyKind, KeyError>
         ecdsa::P521 => Ok(KeyKind::EcdsaP521),
         other => Err(KeyError::Curve(ecdsa::curve_name(other))),
     }
+}
+
+/// Checks that a point is uncompressed, and on its curve.
+fn check_point(kind: KeyKind, point: &[u8]) -> Result<(), KeyError> {
+    if let Some(2 | 3 | 6 | 7) = point.first() {
+        return Err(KeyError::PointForm);
+    }
+    let on_curve = match kind {
+        KeyKind::EcdsaP256 => p256::is_on_curve(point),
+        KeyKind::EcdsaP384 => p384::is_on_curve(point),
+        _ => p521::is_on_curve(point),
+    };
+    on_curve.then_some(()).ok_or(KeyError::Point)
 }
 
 /// The error for an algorithm that we have not.
