@@ -33,10 +33,7 @@ fn vectors() -> PathBuf {
 
 /// A file of `vectors/keys`.
 fn pem(name: &str) -> Vec<u8> {
-    let path = vectors()
-        .join("keys")
-        .join(name)
-        .with_added_extension("pem");
+    let path = vectors().join("keys").join(format!("{name}.pem"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -231,7 +231,7 @@ fn what_does_not_fit_the_algorithm_is_refused() {
     let null = boolean.windows(2).position(|pair| pair == [5, 0]).unwrap();
     boolean[null] = 1;
     assert!(matches!(refused(&boolean), KeyError::Malformed { .. }));
-    let mut absent = rsa.clone();
+    let mut absent = rsa;
     absent.drain(null..null + 2);
     absent[3] -= 2; // the length of the whole
     absent[5] -= 2; // the length of the AlgorithmIdentifier
@@ -267,7 +267,7 @@ fn what_does_not_fit_the_algorithm_is_refused() {
     with_null[1] += 2;
     with_null[3] += 2;
     assert!(matches!(refused(&with_null), KeyError::Malformed { .. }));
-    let mut ed448 = ed25519.clone();
+    let mut ed448 = ed25519;
     ed448[8] = 0x71;
     assert_eq!(refused(&ed448), KeyError::Algorithm("Ed448".into()));
 }

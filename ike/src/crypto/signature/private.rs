@@ -118,6 +118,12 @@ impl PrivateKey {
             return Err(KeyError::RsaTooLong { bits, most });
         }
         let key = RsaKeyPair::from_der(der).map_err(inconsistent)?;
+        // ring does not compare all parts of the key, but each signature with the public half.
+        if rsa_sign(&key, SignatureScheme::RsaPkcs1(Hash::SHA2_256), b"").is_none() {
+            return Err(KeyError::Inconsistent(
+                "what it signs, its public half does not verify".into(),
+            ));
+        }
         Ok(Self {
             public,
             signer: Signer::Rsa(Box::new(key)),
