@@ -281,40 +281,40 @@ impl Child {
     ///
     /// # Errors
     /// In transport mode, where a selector does not hold its end's address.
-    pub fn protected(
-        &self,
-        local: IpAddr,
-        remote: IpAddr,
-    ) -> Result<(Vec<Selector>, Vec<Selector>), NotAnEnd> {
-        match self.mode {
-            Mode::Tunnel => Ok((self.local.clone(), self.remote.clone())),
-            Mode::Transport => Ok((
-                of_end(Side::Local, &self.local, local)?,
-                of_end(Side::Remote, &self.remote, remote)?,
-            )),
-        }
+    pub fn protected(&self, local: IpAddr, remote: IpAddr) -> Result<Protected, NotAnEnd> {
+        let known = self.protected_from_the_start(Some(local), Some(remote))?;
+        Ok(known.expect("both addresses are known"))
     }
 
     /// What is protected, as far as it can be said before anybody has spoken: `None` where it depends on an address that
     /// is not configured.
-    #[must_use]
+    ///
+    /// # Errors
+    /// As [`Self::protected`].
     pub fn protected_from_the_start(
         &self,
         local: Option<IpAddr>,
         remote: Option<IpAddr>,
-    ) -> Option<Result<(Vec<Selector>, Vec<Selector>), NotAnEnd>> {
-        let end = |side, selectors: &[Selector], address: Option<IpAddr>| match address {
-            _ if self.mode == Mode::Tunnel => Some(Ok(selectors.to_vec())),
-            Some(address) => Some(of_end(side, selectors, address)),
-            None => (!selectors.is_empty()).then(|| Ok(selectors.to_vec())),
+    ) -> Result<Option<Protected>, NotAnEnd> {
+        let end = |side, selectors: &[Selector], address| match (self.mode, address) {
+            (Mode::Transport, Some(address)) => of_end(side, selectors, address).map(Some),
+            (Mode::Transport, None) if selectors.is_empty() => Ok(None),
+            _ => Ok(Some(selectors.to_vec())),
         };
-        let ends =
-            end(Side::Local, &self.local, local).zip(end(Side::Remote, &self.remote, remote))?;
-        Some(match ends {
-            (Ok(local), Ok(remote)) => Ok((local, remote)),
-            (Err(outside), _) | (_, Err(outside)) => Err(outside),
-        })
+        let local = end(Side::Local, &self.local, local)?;
+        let remote = end(Side::Remote, &self.remote, remote)?;
+        let both = local.zip(remote);
+        Ok(both.map(|(local, remote)| Protected { local, remote }))
     }
+}
+
+/// What a child protects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protected {
+    /// On our side.
+    pub local: Vec<Selector>,
+    /// On the peer's side.
+    pub remote: Vec<Selector>,
 }
 
 /// What of the selectors is traffic of one address.

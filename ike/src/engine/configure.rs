@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::selector::Selector;
-use crate::config::{Child, Configuration, Connection, Mode, Name, Shunt, ShuntAction};
+use crate::config::{Child, Configuration, Connection, Mode, Name, Protected, Shunt, ShuntAction};
 use crate::wire::IkeSpi;
 
 use super::Engine;
@@ -191,11 +191,9 @@ impl Engine {
     ) -> Slots {
         let owner = Owner::Child(connection.name.clone(), child.name.clone());
         let ends = (connection.local.address, connection.remote.address);
-        let Some(protected) = child.protected_from_the_start(ends.0, ends.1) else {
-            return Slots::default();
-        };
-        let (priority, slots) = match protected {
-            Ok((local, remote)) => (
+        let (priority, slots) = match child.protected_from_the_start(ends.0, ends.1) {
+            Ok(None) => return Slots::default(),
+            Ok(Some(Protected { local, remote })) => (
                 policy_table::priority(child.priority, &local, &remote, Kind::Block),
                 policy_table::slots(&local, &remote, child.mode),
             ),

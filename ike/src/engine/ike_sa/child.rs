@@ -16,7 +16,7 @@ use crate::config::proposal::{
     ChildExchange, EspProposal, EspSuite, choose_esp, esp_to_wire, verify_accepted_esp,
 };
 use crate::config::selector::{Selector, SelectorRefusal, Side, narrow, retain_pairs};
-use crate::config::{Child, Connection, KernelMode, Mode};
+use crate::config::{Child, Connection, KernelMode, Mode, Protected};
 use crate::crypto::schedule::{ChildKeys, child_keymat};
 use crate::crypto::{EphemeralKey, Secret};
 use crate::engine::contents::{Contents, required};
@@ -67,7 +67,7 @@ impl Proposed {
         nonce: Option<Vec<u8>>,
     ) -> Result<Self, Cause> {
         let in_auth = nonce.is_none();
-        let (local, remote) = protected(&child, path)?;
+        let Protected { local, remote } = protected(&child, path)?;
         usable_proposals(&child)?;
         let method = child
             .proposals
@@ -432,18 +432,19 @@ fn fitting_children(
     let (theirs, ours) = (known(&offered.tsi), known(&offered.tsr));
     let (mut fitting, mut allowed, mut outside) = (Vec::new(), Vec::new(), None);
     for child in &connection.children {
-        let (our_ends, their_ends) = match protected(child, path) {
+        let ends = match protected(child, path) {
             Ok(ends) => ends,
             Err(cause) => {
                 outside.get_or_insert(cause);
                 continue;
             }
         };
-        let (local, remote) = retain_pairs(narrow(&our_ends, &ours), narrow(&their_ends, &theirs));
+        let (local, remote) =
+            retain_pairs(narrow(&ends.local, &ours), narrow(&ends.remote, &theirs));
         if !local.is_empty() {
             let lost = usize::from(local != ours) + usize::from(remote != theirs);
             let place = (child.mode != offered.mode, lost);
-            let priority = priority(child, &our_ends, &their_ends);
+            let priority = priority(child, &ends.local, &ends.remote);
             let child = child.clone();
             let found = Fitting {
                 child,
@@ -453,7 +454,7 @@ fn fitting_children(
             };
             fitting.push((place, found));
         }
-        allowed.push((our_ends, their_ends));
+        allowed.push(ends);
     }
     fitting.sort_by_key(|(place, _)| *place);
     if fitting.is_empty() {
@@ -462,12 +463,12 @@ fn fitting_children(
         }
         let local_fits = allowed
             .iter()
-            .any(|(local, _)| !narrow(local, &ours).is_empty());
+            .any(|ends| !narrow(&ends.local, &ours).is_empty());
         let (side, offered, ours): (_, _, Vec<_>) = if local_fits {
-            let ends = allowed.into_iter().flat_map(|(_, remote)| remote);
+            let ends = allowed.into_iter().flat_map(|ends| ends.remote);
             (Side::Remote, theirs, ends.collect())
         } else {
-            let ends = allowed.into_iter().flat_map(|(local, _)| local);
+            let ends = allowed.into_iter().flat_map(|ends| ends.local);
             (Side::Local, ours, ends.collect())
         };
         return Err(Cause::NoSelectors(Box::new(SelectorRefusal {
@@ -480,7 +481,7 @@ fn fitting_children(
 }
 
 /// What a child protects between the addresses of the IKE SA: ours, then the peer's.
-fn protected(child: &Child, path: Path) -> Result<(Vec<Selector>, Vec<Selector>), Cause> {
+fn protected(child: &Child, path: Path) -> Result<Protected, Cause> {
     child
         .protected(path.local.ip(), path.remote.ip())
         .map_err(|outside| Cause::NotAnEnd(Box::new(outside)))
