@@ -5,10 +5,12 @@
 //! | module | what it shows |
 //! |---|---|
 //! | `tunnels` | tunnels between every two daemons, one and two children, pass and drop |
+//! | `families_and_modes` | IPv4 and IPv6 in every mixture, transport mode, children with keys of their own |
 //! | `refusals` | what does not fit together: both ends say why, nothing is left in the kernel |
 //! | `hostile` | an attacker on the wire |
 //! | `operation` | reload, shutdown, a peer that is gone, starts that must fail |
 
+mod families_and_modes;
 mod harness;
 mod hostile;
 mod operation;
@@ -33,6 +35,7 @@ const PAIRS: [(Kind, Kind); 3] = [
 /// Runs the tests whose names contain `only`, and returns whether none failed.
 pub fn run(only: &str) -> Result<bool> {
     let mut tests = tunnels::tests();
+    tests.extend(families_and_modes::tests());
     tests.extend(refusals::tests());
     tests.extend(hostile::tests());
     tests.extend(operation::tests());
