@@ -95,6 +95,8 @@ codes! {
     BadSelector = "bad-selector",
     /// Not a proposal.
     BadProposal = "bad-proposal",
+    /// An algorithm that works only because it is named.
+    WeakAlgorithm = "weak-algorithm",
     /// Not a duration, or out of bounds.
     BadDuration = "bad-duration",
     /// Not a number, or out of bounds.

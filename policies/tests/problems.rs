@@ -117,6 +117,44 @@ fn every_problem_points_and_suggests() {
 }
 
 #[test]
+fn words_for_several_proposals_stand_alone_and_in_lists_and_nothing_is_proposed_twice() {
+    let read = |ike: &str, esp: &str| {
+        let text = with_line(
+            CONNECTION,
+            6,
+            &format!("    auth: {{ psk: \"{SECRET}\" }}\n    ike: {ike}"),
+        );
+        let child = format!("      lan: {{ local: 10.1.0.0/16, remote: 10.2.0.0/16, esp: {esp} }}");
+        let text = with_line(&text, 9, &child);
+        let loaded = policies::load_texts([(Path::new("test.yaml"), &text[..])]);
+        let connection = loaded
+            .expect("a good policy")
+            .configuration
+            .connections
+            .remove(0);
+        let ike = connection
+            .proposals
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>();
+        let esp = connection.children[0]
+            .proposals
+            .iter()
+            .map(ToString::to_string);
+        (ike, esp.collect::<Vec<_>>())
+    };
+    let (ike, esp) = read("cnsa1", "[cnsa1, compatible]");
+    assert_eq!(ike, ["aes256gcm16-prfsha384-prfsha512-ecp384"]);
+    assert_eq!(esp, ["aes256gcm16", "aes256-aes128-sha256"]);
+    let (ike, esp) = read(
+        "[compatible, aes256-aes128-sha256-ecp256-modp2048, COMPATIBLE]",
+        "default",
+    );
+    assert_eq!(ike, ["aes256-aes128-sha256-prfsha256-ecp256-modp2048"]);
+    assert_eq!(esp.len(), 2);
+}
+
+#[test]
 fn the_line_for_a_log_and_the_drawing_say_it_all_but_the_secret() {
     let report = check(&with_line(
         CONNECTION,

@@ -20,25 +20,37 @@ pub(super) enum Algorithms {
     Separate(EncryptionAlgorithm, IntegrityAlgorithm),
 }
 
-/// The one table from IKE's numbers to the kernel's names; `None` for what ESP is not negotiated with here.
+/// The one table from IKE's numbers to the kernel's names; `None` for what ESP is not negotiated with here. Key lengths
+/// and truncations go with the kernel's names, in xfrm-sys.
 pub(super) fn algorithms(encryption: Encryption, integrity: Integrity) -> Option<Algorithms> {
     let aead = match encryption {
         Encryption::AES_GCM_16 => Some(AeadAlgorithm::AesGcm16),
+        Encryption::AES_GCM_12 => Some(AeadAlgorithm::AesGcm12),
+        Encryption::AES_GCM_8 => Some(AeadAlgorithm::AesGcm8),
+        Encryption::AES_CCM_16 => Some(AeadAlgorithm::AesCcm16),
+        Encryption::AES_CCM_12 => Some(AeadAlgorithm::AesCcm12),
+        Encryption::AES_CCM_8 => Some(AeadAlgorithm::AesCcm8),
         Encryption::CHACHA20_POLY1305 => Some(AeadAlgorithm::ChaCha20Poly1305),
+        Encryption::NULL_AUTH_AES_GMAC => Some(AeadAlgorithm::AesGmac),
         _ => None,
     };
     let cipher = match encryption {
         Encryption::AES_CBC => Some(EncryptionAlgorithm::AesCbc),
+        Encryption::AES_CTR => Some(EncryptionAlgorithm::AesCtr),
+        Encryption::NULL => Some(EncryptionAlgorithm::Null),
         _ => None,
     };
     let hash = match integrity {
         Integrity::HMAC_SHA2_256_128 => Some(IntegrityAlgorithm::HmacSha256_128),
         Integrity::HMAC_SHA2_384_192 => Some(IntegrityAlgorithm::HmacSha384_192),
         Integrity::HMAC_SHA2_512_256 => Some(IntegrityAlgorithm::HmacSha512_256),
+        Integrity::HMAC_SHA1_96 => Some(IntegrityAlgorithm::HmacSha1_96),
+        Integrity::AES_XCBC_96 => Some(IntegrityAlgorithm::AesXcbc96),
+        Integrity::AES_CMAC_96 => Some(IntegrityAlgorithm::AesCmac96),
         _ => None,
     };
     match (aead, cipher, hash) {
-        (Some(aead), _, None) => Some(Algorithms::Aead(aead)),
+        (Some(aead), _, None) if integrity == Integrity::NONE => Some(Algorithms::Aead(aead)),
         (None, Some(cipher), Some(hash)) => Some(Algorithms::Separate(cipher, hash)),
         _ => None,
     }
@@ -221,6 +233,7 @@ mod tests {
 
     use ike::config::selector::KernelSelector;
     use ike::crypto::Secret;
+    use ike::crypto::algorithms::{ENCRYPTION, INTEGRITY};
     use xfrm_sys::PolicyIndex;
 
     use super::*;
@@ -299,6 +312,50 @@ mod tests {
     }
 
     #[test]
+    fn every_row_of_the_tables_is_sayable_with_its_key_and_icv_lengths() {
+        let mut sayable = 0;
+        for row in ENCRYPTION.iter().filter(|row| row.esp) {
+            let (encryption, bits) = (row.id, row.key_bits);
+            let suite = |integrity| EspSuite {
+                encryption,
+                key_bits: bits,
+                integrity,
+                key_exchange: None,
+                esn: true,
+            };
+            let spec = |suite: EspSuite| {
+                let lengths = suite.child_key_lengths();
+                sa_spec(&install(suite, lengths.encryption, lengths.integrity, true))
+                    .unwrap_or_else(|error| panic!("{suite}: {error}"))
+                    .crypto
+            };
+            if let Some(icv_length) = row.icv_length {
+                match spec(suite(Integrity::NONE)) {
+                    SaCrypto::Aead(keyed) => {
+                        assert_eq!(keyed.algorithm().icv_bits() as usize, icv_length * 8);
+                    }
+                    other => panic!("{encryption}: {other:?}"),
+                }
+                sayable += 1;
+                continue;
+            }
+            for integrity in INTEGRITY {
+                match spec(suite(integrity.id)) {
+                    SaCrypto::Separate {
+                        integrity: keyed, ..
+                    } => {
+                        let bits = keyed.algorithm().icv_bits() as usize;
+                        assert_eq!(bits, integrity.icv_length * 8);
+                    }
+                    other => panic!("{encryption}: {other:?}"),
+                }
+                sayable += 1;
+            }
+        }
+        assert_eq!(sayable, 22 + 7 * 6);
+    }
+
+    #[test]
     fn a_suite_without_integrity_or_with_two_is_refused() {
         assert_eq!(algorithms(Encryption::AES_CBC, Integrity::NONE), None);
         assert_eq!(
@@ -306,7 +363,12 @@ mod tests {
             None
         );
         assert_eq!(
-            algorithms(Encryption::AES_CTR, Integrity::HMAC_SHA2_256_128),
+            algorithms(Encryption::AES_GCM_16, Integrity::HMAC_MD5_96),
+            None
+        );
+        assert_eq!(algorithms(Encryption::NULL, Integrity::NONE), None);
+        assert_eq!(
+            algorithms(Encryption::CAMELLIA_CBC, Integrity::HMAC_SHA2_256_128),
             None
         );
     }

@@ -33,7 +33,7 @@ pub(super) fn read(
     let remote = remote.and_then(|node| read_end(walk, node, &fields.path("remote")));
     let auth = walk.required(&fields, "auth", "auth: { psk: { file: NAME.psk } }");
     let secret = auth.and_then(|node| read_auth(walk, node, &fields.path("auth"), check_mode));
-    let proposals = traffic::read_proposals(walk, &fields, "ike", proposal::default_ike);
+    let proposals = traffic::read_proposals(walk, &fields, "ike", proposal::read_ike);
     let liveness = fields.get("liveness").map_or_else(
         || Some(Liveness::default()),
         |node| read_liveness(walk, node, &fields.path("liveness")),

@@ -8,13 +8,13 @@
 //!     local:    { address: IP | any, id: ID }          # both may be left out where the other is there
 //!     remote:   { address: IP | any, id: ID }          # no address: whoever comes
 //!     auth:     { psk: { file: PATH } }                # or psk: "..." in a file of mode 0600; 0x..., 0s... (base64)
-//!     ike:      PROPOSAL or a list                     # default: today's best
+//!     ike:      PROPOSAL, default, cnsa1, compatible, or a list   # default: default, today's best
 //!     liveness: { interval: 30s | never, give_up: 60s }
 //!     children:
 //!       NAME:
 //!         local:  SELECTOR or a list                   # 10.1.0.0/16, 10.1.0.5-10.1.0.9[tcp/443]
 //!         remote: SELECTOR or a list
-//!         esp:    PROPOSAL or a list                   # default: today's best
+//!         esp:    as ike                               # default: default
 //!         keep:   up | passive                         # default: passive
 //!         lifetime: 8h
 //!         replay_window: 128                           # packets; 0: off

@@ -1,6 +1,5 @@
 //! Traffic: the children of connections, and what passes or is dropped beside them.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +45,7 @@ fn read_child(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<(Place, Arc<Child
         _ => read_selectors(walk, &fields, key),
     };
     let (local, remote) = (end("local"), end("remote"));
-    let proposals = read_proposals(walk, &fields, "esp", proposal::default_esp);
+    let proposals = read_proposals(walk, &fields, "esp", proposal::read_esp);
     let keep = fields.get("keep").map_or(Some(Keep::Passive), |node| {
         read_keep(walk, node, &fields.path("keep"))
     });
@@ -176,33 +175,49 @@ fn read_selectors(walk: &mut Walk<'_>, fields: &Fields<'_>, key: &str) -> Option
     )
 }
 
-/// Proposals, or the default ones. Empty where one of them is wrong.
-pub(super) fn read_proposals<T>(
+/// Proposals, or the default ones. Empty where one of them is wrong. Algorithms that work only because they are named are
+/// told of.
+pub(super) fn read_proposals<T: PartialEq>(
     walk: &mut Walk<'_>,
     fields: &Fields<'_>,
     key: &str,
-    default: impl FnOnce() -> Vec<T>,
-) -> Vec<T>
-where
-    T: FromStr<Err = proposal::ProposalError>,
-{
+    parse: fn(&str) -> Result<Vec<T>, proposal::ProposalError>,
+) -> Vec<T> {
     let Some(node) = fields.get(key) else {
-        return default();
+        return parse("default").expect("`default` is a word for proposals");
     };
     let read = |walk: &mut Walk<'_>, node: &Node, path: &str| {
-        walk.parsed(node, path, Code::BadProposal, "a proposal", |text| {
-            text.parse().map_err(|error: proposal::ProposalError| Bad {
+        let read = walk.parsed(node, path, Code::BadProposal, "a proposal", |text| {
+            let weak = proposal::weaknesses(text);
+            let proposals = parse(text).map_err(|error| Bad {
                 message: error.to_string(),
                 suggestion: error.suggestion.clone(),
                 at: Some(error.at),
-            })
-        })
+            })?;
+            Ok((proposals, weak))
+        });
+        let (proposals, weak) = read?;
+        for proposal::Weakness { at, word, why } in weak {
+            let bad = Bad {
+                message: format!("`{word}` is weak: {why}"),
+                suggestion: Some("leave it out as soon as the peer can do better".to_owned()),
+                at: Some(at),
+            };
+            walk.tell(Code::WeakAlgorithm, Severity::Warning, node, path, bad);
+        }
+        Some(proposals)
     };
-    walk.one_or_more(
+    let lists = walk.one_or_more(
         node,
         &fields.path(key),
         ("a proposal or a list of them", MAX_PROPOSALS),
         read,
-    )
-    .unwrap_or_default()
+    );
+    let mut all = Vec::new();
+    for proposal in lists.unwrap_or_default().into_iter().flatten() {
+        if !all.contains(&proposal) {
+            all.push(proposal);
+        }
+    }
+    all
 }

@@ -22,7 +22,7 @@ pub use choose::{
     ChildExchange, Chosen, ChosenEsp, ChosenIke, choose_esp, choose_ike, esp_to_wire, ike_to_wire,
     verify_accepted_esp, verify_accepted_ike,
 };
-pub use parse::{ProposalError, ProposalProblem};
+pub use parse::{ProposalError, ProposalProblem, Weakness, weaknesses};
 pub use refusal::{Mismatch, OfferRefusal, ProposalRefusal, Subject};
 pub use sets::{default_esp, default_ike, read_esp, read_ike};
 pub use suite::{EspSuite, IkeSuite};
@@ -51,18 +51,6 @@ impl IkeProposal {
     /// The key exchange methods, best first; never none.
     pub fn key_exchange_methods(&self) -> impl Iterator<Item = KeyExchangeMethod> {
         self.key_exchange.iter().map(|row| row.id)
-    }
-
-    /// The words of algorithms that work only because the operator names them, each with what is wrong with it. Of several
-    /// with the same fault, the first.
-    #[must_use]
-    pub fn weaknesses(&self) -> Vec<(&'static str, &'static str)> {
-        let ciphers = weak(&self.encryption).chain(weak(&self.integrity));
-        one_of_each(
-            ciphers
-                .chain(weak(&self.prf))
-                .chain(weak(&self.key_exchange)),
-        )
     }
 
     /// Whether an IKE SA with this suite is one that the proposal describes.
@@ -99,13 +87,6 @@ impl EspProposal {
     pub fn key_exchange_methods(&self) -> impl Iterator<Item = KeyExchangeMethod> {
         self.key_exchange.iter().map(|row| row.id)
     }
-
-    /// As [`IkeProposal::weaknesses`].
-    #[must_use]
-    pub fn weaknesses(&self) -> Vec<(&'static str, &'static str)> {
-        let ciphers = weak(&self.encryption).chain(weak(&self.integrity));
-        one_of_each(ciphers.chain(weak(&self.key_exchange)))
-    }
 }
 
 impl EspProposal {
@@ -120,23 +101,6 @@ impl EspProposal {
             ..self.clone()
         })
     }
-}
-
-fn weak<R: Row>(rows: &[&'static R]) -> impl Iterator<Item = (&'static str, &'static str)> {
-    rows.iter()
-        .filter_map(|row| row.weakness().map(|why| (row.keyword(), why)))
-}
-
-fn one_of_each(
-    weak: impl Iterator<Item = (&'static str, &'static str)>,
-) -> Vec<(&'static str, &'static str)> {
-    let mut told: Vec<(&str, &str)> = Vec::new();
-    for (word, why) in weak {
-        if told.iter().all(|(_, other)| *other != why) {
-            told.push((word, why));
-        }
-    }
-    told
 }
 
 impl fmt::Display for IkeProposal {

@@ -72,6 +72,38 @@ impl fmt::Display for ProposalError {
 
 impl std::error::Error for ProposalError {}
 
+/// A word of a proposal that works only because the operator wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weakness {
+    /// The bytes of the text.
+    pub at: Range<usize>,
+    /// The word.
+    pub word: String,
+    /// What is wrong with the algorithm.
+    pub why: &'static str,
+}
+
+/// The weak words of a proposal's text.
+#[must_use]
+pub fn weaknesses(text: &str) -> Vec<Weakness> {
+    let weak = |(at, word): (Range<usize>, &str)| {
+        let why = Keyword::find(word)?.weakness()?;
+        let word = word.to_owned();
+        Some(Weakness { at, word, why })
+    };
+    placed_words(text).filter_map(weak).collect()
+}
+
+/// The words between hyphens, and where they stand.
+fn placed_words(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+    let mut start = 0;
+    text.split('-').map(move |word| {
+        let at = start..start + word.len();
+        start = at.end + 1;
+        (at, word)
+    })
+}
+
 /// A transform type in the words of errors and refusals.
 pub(super) const fn type_name(kind: TransformType) -> &'static str {
     match kind {
@@ -181,10 +213,7 @@ struct Words {
 impl Words {
     fn read(text: &str, protocol: ProtocolId) -> Result<Self, ProposalError> {
         let mut words = Self::default();
-        let mut start = 0;
-        for word in text.split('-') {
-            let at = start..start + word.len();
-            start = at.end + 1;
+        for (at, word) in placed_words(text) {
             words.take(word, at, protocol)?;
         }
         Ok(words)
@@ -516,20 +545,24 @@ mod tests {
 
     #[test]
     fn weak_algorithms_work_where_named_and_are_told() {
-        let words = |weaknesses: Vec<(&'static str, &'static str)>| {
-            weaknesses
+        let text = "aes128-SHA-sha256-modp1024-modp1536-x25519";
+        ike(text);
+        let words = |text| {
+            weaknesses(text)
                 .into_iter()
-                .map(|(word, _)| word)
+                .map(|weak| weak.word)
                 .collect::<Vec<_>>()
         };
-        let weak = ike("aes128-sha1-sha256-modp1024-modp1536-x25519").weaknesses();
-        assert_eq!(words(weak), ["sha1", "modp1024"]);
-        assert_eq!(
-            words(esp("null-aes128-sha1").weaknesses()),
-            ["null", "sha1"]
-        );
-        assert_eq!(words(esp("aes128gmac").weaknesses()), ["aes128gmac"]);
-        assert!(ike("aes128-aesxcbc-modp2048").weaknesses().is_empty());
+        assert_eq!(words(text), ["SHA", "modp1024", "modp1536"]);
+        assert_eq!(&text[weaknesses(text)[1].at.clone()], "modp1024");
+        for (text, weak) in [
+            ("null-aes128-sha1", &["null", "sha1"][..]),
+            ("aes128gmac", &["aes128gmac"]),
+        ] {
+            esp(text);
+            assert_eq!(words(text), weak);
+        }
+        assert!(words("aes128-aesxcbc-modp2048").is_empty());
         // Nobody is led to them.
         assert_eq!(refused_ike("aes128-sha256-mdp1024").2, "");
     }

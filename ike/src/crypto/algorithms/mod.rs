@@ -62,6 +62,9 @@ row!(PrfRow, PRF, |self| None, self.weakness);
 row!(KeyExchangeRow, KE, |self| None, self.weakness);
 row!(SequenceNumbersRow, ESN, |self| None, None);
 
+/// Words, transform and weakness.
+type RowParts = (&'static [&'static str], TransformName, Option<&'static str>);
+
 /// What a word means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keyword {
@@ -104,9 +107,9 @@ impl Keyword {
     }
 
     /// The row without its type.
-    fn row(self) -> (&'static [&'static str], TransformName, bool) {
-        fn parts(row: &impl Row) -> (&'static [&'static str], TransformName, bool) {
-            (row.keywords(), row.transform(), row.weakness().is_none())
+    fn row(self) -> RowParts {
+        fn parts(row: &impl Row) -> RowParts {
+            (row.keywords(), row.transform(), row.weakness())
         }
         match self {
             Self::Encryption(row) => parts(row),
@@ -114,7 +117,7 @@ impl Keyword {
             Self::Prf(row) => parts(row),
             Self::KeyExchange(row) => parts(row),
             Self::SequenceNumbers(row) => parts(row),
-            Self::Unavailable(row) => (row.keywords, row.transform(), false),
+            Self::Unavailable(row) => (row.keywords, row.transform(), None),
         }
     }
 
@@ -130,10 +133,16 @@ impl Keyword {
         self.row().1
     }
 
+    /// What is wrong with an algorithm that works only for who names it.
+    #[must_use]
+    pub fn weakness(self) -> Option<&'static str> {
+        self.row().2
+    }
+
     /// Whether it is there and sound: fit to be suggested.
     #[must_use]
     pub fn is_sound(self) -> bool {
-        self.row().2
+        !matches!(self, Self::Unavailable(_)) && self.weakness().is_none()
     }
 }
 
