@@ -102,3 +102,12 @@ fn every_esp_algorithm_is_negotiated_with_keys_of_its_lengths() {
     }
     println!("ESP: {count} proposals of one algorithm each");
 }
+
+#[test]
+fn the_first_message_of_the_default_fits_the_smallest_datagram_of_ipv6() {
+    let world = sim::setup::tunnel(1);
+    for node in &world.nodes {
+        assert!(node.sent[0].bytes.len() <= 1280 - 40 - 8);
+        println!("{}: {} bytes", node.name, node.sent[0].bytes.len());
+    }
+}

@@ -4,7 +4,7 @@
 use super::refusal::{Mismatch, OfferRefusal, ProposalRefusal, Subject, compare};
 use super::suite::{EspSuite, IkeSuite};
 use super::{EspProposal, IkeProposal};
-use crate::crypto::algorithms::{EncryptionRow, IntegrityRow, Keyword, Row, TransformName};
+use crate::crypto::algorithms::{ENCRYPTION, EncryptionRow, IntegrityRow, Row, TransformName};
 use crate::wire::numbers::{
     Integrity, KeyExchangeMethod, Prf, ProtocolId, SequenceNumbers, TransformType,
 };
@@ -523,8 +523,8 @@ pub(super) fn pick_integrity<'a>(
     allowed: &[Transform],
 ) -> Option<Option<&'a Transform>> {
     let is_other = |transform: &Transform| {
-        let keyword = TransformName::from(transform).keyword();
-        matches!(keyword, Some(Keyword::Encryption(row)) if !row.is_aead())
+        let mut others = ENCRYPTION.iter().filter(|row| !row.is_aead());
+        transform.kind == TransformType::ENCR && others.any(|row| row.id.0 == transform.id)
     };
     pick(offer, TransformType::INTEG, allowed).or_else(|| {
         let others = encryption.is_aead() && offer.transforms.iter().any(is_other);
