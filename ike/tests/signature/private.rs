@@ -196,7 +196,7 @@ fn there_must_be_one_key_and_all_of_it() {
         ("-----BEGIN PRIVATE KEY", "does not end in -----"),
         (
             "-----BEGIN PRIVATE KEY-----\nMC4=\n",
-            "there is no line -----END PRIVATE KEY-----",
+            "its last line is missing",
         ),
         (
             "-----BEGIN PRIVATE KEY-----\nM!4=\n-----END PRIVATE KEY-----",
@@ -325,6 +325,27 @@ fn p521_signs_as_rfc_6979_says() {
              b1dccc43997f1ee0e44da4a67a"
         )
     );
+}
+
+/// Line ends get lost. The key must not become a part of an error then.
+#[test]
+fn no_error_shows_a_piece_of_the_file() {
+    let key = "MC4CAQAwBQYDK2VwBCIEIKUFTFjJWe0MBBJvYHIDIYOcFcsmLyHjRDVd2mcmJ6q5";
+    for form in [
+        format!("-----BEGIN PRIVATE KEY----- {key} -----END PRIVATE KEY"),
+        format!("-----BEGIN PRIVATE KEY {key} -----END PRIVATE KEY"),
+        format!("-----BEGIN {key}-----"),
+        format!("-----BEGIN {key}"),
+        format!("-----BEGIN {key}-----\n-----END {key}-----"),
+        format!("-----BEGIN PRIVATE KEY-----\n{key}{key}!\n-----END PRIVATE KEY-----"),
+    ] {
+        let (error, text) = refusal(form.as_bytes(), None);
+        for shown in [text, format!("{error:?}")] {
+            assert!(!shown.contains("MC4C") && !shown.contains("Jq5"), "{shown}");
+        }
+    }
+    let one_line = format!("-----BEGIN PRIVATE KEY----- {key} -----END PRIVATE KEY-----");
+    assert!(PrivateKey::read(one_line.as_bytes(), None).is_ok());
 }
 
 #[test]

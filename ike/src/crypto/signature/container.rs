@@ -79,21 +79,22 @@ fn private_block(text: &str) -> Result<SecretDocument, KeyError> {
     let mut rest = text;
     while let Some(start) = rest.find(BEGIN) {
         let after = &rest[start + BEGIN.len()..];
-        let label = after.lines().next().unwrap_or_default().trim_end();
+        let first_line = after.lines().next().unwrap_or_default();
+        // What is no label that we know may be a part of the key, and is never shown.
+        let label = first_line.find(DASHES).map(|end| &first_line[..end]);
+        let known = KNOWN_LABELS.into_iter().find(|known| label == Some(known));
         let broken = |reason: &str| KeyError::Pem {
-            label: label.chars().take(64).collect(),
+            label: known.unwrap_or("of a kind unknown"),
             reason: reason.into(),
         };
-        let label = label
-            .strip_suffix(DASHES)
-            .ok_or_else(|| broken("its first line does not end in -----"))?;
+        let label = label.ok_or_else(|| broken("its first line does not end in -----"))?;
         let body = &after[label.len() + DASHES.len()..];
         let end = format!("{END}{label}{DASHES}");
         let length = body
             .find(&end)
-            .ok_or_else(|| broken(&format!("there is no line {end}")))?;
-        match kind_of_block(label) {
-            Block::PrivateKey => keys.push((label, &body[..length])),
+            .ok_or_else(|| broken("its last line is missing"))?;
+        match kind_of_block(known) {
+            Block::PrivateKey(label) => keys.push((label, &body[..length])),
             Block::Convert(what, command) => return Err(KeyError::Convert { what, command }),
             Block::Beside => (),
             Block::Other(what) => other = other.or(Some(what)),
@@ -107,8 +108,28 @@ fn private_block(text: &str) -> Result<SecretDocument, KeyError> {
     }
 }
 
+/// What may stand between `-----BEGIN ` and `-----`.
+const KNOWN_LABELS: [&str; 15] = [
+    "PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+    "RSA PRIVATE KEY",
+    "EC PRIVATE KEY",
+    "OPENSSH PRIVATE KEY",
+    "DSA PRIVATE KEY",
+    "EC PARAMETERS",
+    "PUBLIC KEY",
+    "RSA PUBLIC KEY",
+    "CERTIFICATE",
+    "TRUSTED CERTIFICATE",
+    "X509 CERTIFICATE",
+    "CERTIFICATE REQUEST",
+    "NEW CERTIFICATE REQUEST",
+    "X509 CRL",
+];
+
 enum Block {
-    PrivateKey,
+    /// A private key, with its label.
+    PrivateKey(&'static str),
     /// Something to be converted first: what it is, and how.
     Convert(&'static str, &'static str),
     /// What OpenSSL puts before an ECDSA key.
@@ -117,10 +138,11 @@ enum Block {
     Other(&'static str),
 }
 
-fn kind_of_block(label: &str) -> Block {
-    match label {
-        "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" => {
-            Block::PrivateKey
+fn kind_of_block(label: Option<&'static str>) -> Block {
+    match label.unwrap_or_default() {
+        label
+        @ ("PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY") => {
+            Block::PrivateKey(label)
         }
         "OPENSSH PRIVATE KEY" => Block::Convert(
             "it is an OpenSSH private key",
@@ -134,7 +156,7 @@ fn kind_of_block(label: &str) -> Block {
             Block::Other("a certificate request; give the file of the key that it was made with")
         }
         "X509 CRL" => Block::Other("a list of revoked certificates (CRL)"),
-        _ => Block::Other("something of a kind unknown"),
+        _ => Block::Other("a PEM block of a kind unknown"),
     }
 }
 
@@ -142,7 +164,7 @@ const PUBLIC_KEY: &str = "a public key; give the file of its private half";
 const CERTIFICATE: &str = "a certificate; give the file of the private key that belongs to it";
 
 /// Decodes a block, in constant time as to its content.
-fn decode_block(label: &str, body: &str) -> Result<SecretDocument, KeyError> {
+fn decode_block(label: &'static str, body: &str) -> Result<SecretDocument, KeyError> {
     if body.contains("Proc-Type:") {
         return Err(KeyError::Convert {
             what: "the private key is encrypted in OpenSSL's old way, which opens to quick guessing",
@@ -166,7 +188,7 @@ fn decode_block(label: &str, body: &str) -> Result<SecretDocument, KeyError> {
     SecretDocument::from_pem(&pem)
         .map(|(_, document)| document)
         .map_err(|error| KeyError::Pem {
-            label: label.into(),
+            label,
             reason: error.to_string(),
         })
 }

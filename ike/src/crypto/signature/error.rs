@@ -71,10 +71,10 @@ pub enum KeyError {
     #[error("there are {0} private keys in it; put each into a file of its own")]
     Several(usize),
     /// A PEM block without its end, or with broken base64.
-    #[error("the PEM block \"{label}\" is broken: {reason}")]
+    #[error("the PEM block ({label}) is broken: {reason}")]
     Pem {
         /// What stands after BEGIN.
-        label: String,
+        label: &'static str,
         /// What is wrong with it.
         reason: String,
     },
