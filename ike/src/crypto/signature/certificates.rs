@@ -5,9 +5,9 @@ use rustls_pki_types::{
 };
 use webpki::ring as webpki_ring;
 
-use crate::wire::numbers::HashAlgorithm;
+use crate::wire::numbers::HashAlgorithm as Hash;
 
-use super::ecdsa::{self, p521};
+use super::{KeyKind, ecdsa};
 
 /// What may stand under a certificate, for the path check: RSA from 2048 bits as PKCS#1 v1.5 or PSS, ECDSA on P-256,
 /// P-384 and P-521, all with SHA-2; Ed25519. No SHA-1.
@@ -21,18 +21,11 @@ static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     webpki_ring::ECDSA_P256_SHA384,
     webpki_ring::ECDSA_P384_SHA256,
     webpki_ring::ECDSA_P384_SHA384,
-    &P521 {
-        hash: HashAlgorithm::SHA2_512,
-        id: alg_id::ECDSA_SHA512,
-    },
-    &P521 {
-        hash: HashAlgorithm::SHA2_384,
-        id: alg_id::ECDSA_SHA384,
-    },
-    &P521 {
-        hash: HashAlgorithm::SHA2_256,
-        id: alg_id::ECDSA_SHA256,
-    },
+    &RustCrypto::ecdsa(P256, Hash::SHA2_512, alg_id::ECDSA_SHA512),
+    &RustCrypto::ecdsa(P384, Hash::SHA2_512, alg_id::ECDSA_SHA512),
+    &RustCrypto::ecdsa(P521, Hash::SHA2_512, alg_id::ECDSA_SHA512),
+    &RustCrypto::ecdsa(P521, Hash::SHA2_384, alg_id::ECDSA_SHA384),
+    &RustCrypto::ecdsa(P521, Hash::SHA2_256, alg_id::ECDSA_SHA256),
     webpki_ring::ED25519,
     webpki_ring::RSA_PKCS1_2048_8192_SHA256,
     webpki_ring::RSA_PKCS1_2048_8192_SHA384,
@@ -45,14 +38,35 @@ static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     webpki_ring::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
 ];
 
-/// ECDSA on P-521, which ring has not.
+/// The pairs of curve and hash that ring has not.
 #[derive(Debug)]
-struct P521 {
-    hash: HashAlgorithm,
-    id: AlgorithmIdentifier,
+struct RustCrypto {
+    kind: KeyKind,
+    hash: Hash,
+    public_key: AlgorithmIdentifier,
+    signature: AlgorithmIdentifier,
 }
 
-impl SignatureVerificationAlgorithm for P521 {
+const P256: (KeyKind, AlgorithmIdentifier) = (KeyKind::EcdsaP256, alg_id::ECDSA_P256);
+const P384: (KeyKind, AlgorithmIdentifier) = (KeyKind::EcdsaP384, alg_id::ECDSA_P384);
+const P521: (KeyKind, AlgorithmIdentifier) = (KeyKind::EcdsaP521, alg_id::ECDSA_P521);
+
+impl RustCrypto {
+    const fn ecdsa(
+        (kind, public_key): (KeyKind, AlgorithmIdentifier),
+        hash: Hash,
+        signature: AlgorithmIdentifier,
+    ) -> Self {
+        Self {
+            kind,
+            hash,
+            public_key,
+            signature,
+        }
+    }
+}
+
+impl SignatureVerificationAlgorithm for RustCrypto {
     fn verify_signature(
         &self,
         public_key: &[u8],
@@ -60,16 +74,16 @@ impl SignatureVerificationAlgorithm for P521 {
         signature: &[u8],
     ) -> Result<(), InvalidSignature> {
         let digest = ecdsa::digest(self.hash, message);
-        let right = p521::is_on_curve(public_key)
-            && p521::verify(public_key, digest.as_ref(), signature, false);
+        let right = ecdsa::is_on_curve(self.kind, public_key)
+            && ecdsa::verify(self.kind, public_key, digest.as_ref(), signature, false);
         right.then_some(()).ok_or(InvalidSignature)
     }
 
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {
-        alg_id::ECDSA_P521
+        self.public_key
     }
 
     fn signature_alg_id(&self) -> AlgorithmIdentifier {
-        self.id
+        self.signature
     }
 }

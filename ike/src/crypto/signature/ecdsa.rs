@@ -5,6 +5,8 @@ use ring::digest::{Digest, SHA256, SHA384, SHA512};
 
 use crate::wire::numbers::HashAlgorithm;
 
+use super::KeyKind;
+
 pub(super) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
@@ -32,6 +34,32 @@ pub(super) fn curve_name(oid: ObjectIdentifier) -> String {
     }
 }
 
+/// Whether `point` is `04 | x | y` and lies on the curve of `kind`.
+pub(super) fn is_on_curve(kind: KeyKind, point: &[u8]) -> bool {
+    match kind {
+        KeyKind::EcdsaP256 => p256::is_on_curve(point),
+        KeyKind::EcdsaP384 => p384::is_on_curve(point),
+        KeyKind::EcdsaP521 => p521::is_on_curve(point),
+        KeyKind::Rsa { .. } | KeyKind::Ed25519 => false,
+    }
+}
+
+/// Whether a signature, raw r | s or DER, is right for the hash of a message under the key `point`.
+pub(super) fn verify(
+    kind: KeyKind,
+    point: &[u8],
+    digest: &[u8],
+    signature: &[u8],
+    raw: bool,
+) -> bool {
+    match kind {
+        KeyKind::EcdsaP256 => p256::verify(point, digest, signature, raw),
+        KeyKind::EcdsaP384 => p384::verify(point, digest, signature, raw),
+        KeyKind::EcdsaP521 => p521::verify(point, digest, signature, raw),
+        KeyKind::Rsa { .. } | KeyKind::Ed25519 => false,
+    }
+}
+
 macro_rules! curve {
     ($(#[$doc:meta])* $curve:ident) => {
         $(#[$doc])*
@@ -41,13 +69,11 @@ macro_rules! curve {
 
             pub(in super::super) use $curve::ecdsa::SigningKey;
 
-            /// Whether the uncompressed point is on the curve, and not at infinity.
-            pub(in super::super) fn is_on_curve(point: &[u8]) -> bool {
+            pub(super) fn is_on_curve(point: &[u8]) -> bool {
                 point.first() == Some(&4) && VerifyingKey::from_sec1_bytes(point).is_ok()
             }
 
-            /// Whether the signature, raw r | s or DER, is right for the hash.
-            pub(in super::super) fn verify(
+            pub(super) fn verify(
                 point: &[u8],
                 digest: &[u8],
                 signature: &[u8],

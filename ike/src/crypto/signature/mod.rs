@@ -9,7 +9,7 @@
 //! do. How a scheme is named in an AUTH payload is [`crate::auth::signature`]'s business.
 //!
 //! ring does the work where it can: all of RSA and Ed25519, and P-256 and P-384 with their own hashes. The RustCrypto
-//! curves do the rest: P-521, and other hashes on the two smaller ones ([`ecdsa`]).
+//! curves do the rest: P-521, and other hashes on the two smaller ones.
 
 mod certificates;
 mod container;

@@ -8,8 +8,7 @@ use ring::signature::{UnparsedPublicKey, VerificationAlgorithm};
 
 use crate::wire::numbers::HashAlgorithm as Hash;
 
-use super::ecdsa::{self, p256, p384, p521};
-use super::{Fingerprint, KeyError, KeyKind, SignatureError, SignatureScheme};
+use super::{Fingerprint, KeyError, KeyKind, SignatureError, SignatureScheme, ecdsa};
 
 pub(super) const RSA_ENCRYPTION: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -126,12 +125,7 @@ impl PublicKey {
             None => {
                 let digest = ecdsa::digest(scheme.hash(), message);
                 let raw = matches!(scheme, SignatureScheme::EcdsaRaw(_));
-                match self.kind {
-                    KeyKind::EcdsaP256 => p256::verify(key, digest.as_ref(), signature, raw),
-                    KeyKind::EcdsaP384 => p384::verify(key, digest.as_ref(), signature, raw),
-                    KeyKind::EcdsaP521 => p521::verify(key, digest.as_ref(), signature, raw),
-                    KeyKind::Rsa { .. } | KeyKind::Ed25519 => false,
-                }
+                ecdsa::verify(self.kind, key, digest.as_ref(), signature, raw)
             }
         };
         right.then_some(()).ok_or_else(|| SignatureError::Wrong {
@@ -229,11 +223,7 @@ fn check_point(kind: KeyKind, point: &[u8]) -> Result<(), KeyError> {
     if let Some(2 | 3 | 6 | 7) = point.first() {
         return Err(KeyError::PointForm);
     }
-    let on_curve = match kind {
-        KeyKind::EcdsaP256 => p256::is_on_curve(point),
-        KeyKind::EcdsaP384 => p384::is_on_curve(point),
-        _ => p521::is_on_curve(point),
-    };
+    let on_curve = ecdsa::is_on_curve(kind, point);
     on_curve.then_some(()).ok_or(KeyError::Point)
 }
 
