@@ -79,10 +79,6 @@ impl Topology {
             bob: bob?,
             carol: carol?,
         };
-        for namespace in net.all() {
-            // Addresses can be used at once: nobody else has them.
-            namespace.sysctl("net/ipv6/conf/default/dad_transmits", "0")?;
-        }
         net.internet.ip_batch(
             "link add to-hq type veth peer name uplink netns hq
              link add to-branch type veth peer name uplink netns branch
@@ -140,7 +136,8 @@ impl Topology {
         Ok(net)
     }
 
-    /// Adds the addresses and routes of IPv6, when all links are up.
+    /// Adds the addresses and routes of IPv6, when all links are up. Nobody looks for duplicates, so that they can be used
+    /// at once.
     fn create_ipv6(&self) -> Result<()> {
         let ends = [
             (&self.hq, &self.alice, TO_HQ, HQ_V6, ALICE_V6, "100", "1"),
@@ -156,17 +153,17 @@ impl Topology {
         ];
         for (gateway, host, interface, outside, inside, uplink, lan) in ends {
             gateway.ip_batch(&format!(
-                "address add {outside}/64 dev uplink
-                 address add 2001:db8:{lan}::1/64 dev lan
+                "address add {outside}/64 dev uplink nodad
+                 address add 2001:db8:{lan}::1/64 dev lan nodad
                 "
             ))?;
             host.ip_batch(&format!(
-                "address add {inside}/64 dev uplink
+                "address add {inside}/64 dev uplink nodad
                  route add ::/0 via 2001:db8:{lan}::1
                 "
             ))?;
             self.internet.ip_batch(&format!(
-                "address add 2001:db8:{uplink}::fe/64 dev {interface}
+                "address add 2001:db8:{uplink}::fe/64 dev {interface} nodad
                  route add 2001:db8:{lan}::/48 via {outside}
                 "
             ))?;

@@ -39,10 +39,11 @@ pub fn ping(
         let socket = Socket::new(Domain::for_address(to), Type::RAW, Some(protocol))
             .context("opening an ICMP socket")?;
         socket.bind(&SockAddr::from(source))?;
-        // Connected, the socket hears nobody else's replies.
-        socket
-            .connect(&SockAddr::from(to))
-            .context("connecting an ICMP socket")?;
+        // Connected, the socket hears nobody else's replies. IPv6 asks the policies at once.
+        match socket.connect(&SockAddr::from(to)) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(0),
+            connected => connected.context("connecting an ICMP socket")?,
+        }
         let identifier = u16::try_from(std::process::id() & 0xffff)?;
         let mut answered = 0;
         for sequence in 1..=count {
