@@ -287,8 +287,12 @@ mod tests {
 
     /// Sockets on the loopback with ports that nobody else has.
     fn pair() -> (Sockets, UdpSocket) {
-        let socket = bind::test_socket(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        pair_on(Ipv4Addr::LOCALHOST.into())
+    }
+
+    fn pair_on(loopback: IpAddr) -> (Sockets, UdpSocket) {
+        let socket = bind::test_socket(loopback);
+        let peer = UdpSocket::bind((loopback, 0)).expect("a socket");
         peer.connect(socket.local_addr().expect("bound"))
             .expect("connected");
         peer.set_read_timeout(Some(std::time::Duration::from_secs(5)))
@@ -296,7 +300,7 @@ mod tests {
         let sockets = vec![IkeSocket {
             socket: socket.try_into().expect("registered"),
             port: Port::Ike,
-            ipv4: true,
+            ipv4: loopback.is_ipv4(),
         }];
         (
             Sockets {
@@ -328,6 +332,34 @@ mod tests {
         assert_eq!(lengths, [1, 28, 1400, 9000]);
         sockets.receive(0, &mut batch);
         assert_eq!(batch.messages().count(), 0, "an empty socket gives nothing");
+    }
+
+    #[tokio::test]
+    async fn ipv6_comes_and_goes_between_the_addresses_that_were_used() {
+        let loopback = IpAddr::V6(Ipv6Addr::LOCALHOST);
+        if UdpSocket::bind((loopback, 0)).is_err() {
+            println!("skipped: this machine has no IPv6");
+            return;
+        }
+        let (mut sockets, peer) = pair_on(loopback);
+        peer.send(b"hello").expect("sent");
+        let mut batch = Batch::new();
+        let index = sockets.readable().await;
+        sockets.receive(index, &mut batch);
+        let (path, message) = batch.messages().next().expect("one datagram");
+        assert_eq!(message, b"hello");
+        assert_eq!(path.local, SocketAddr::new(loopback, 500));
+        assert_eq!(path.remote, peer.local_addr().expect("bound"));
+        let answer = Transmit {
+            path,
+            bytes: b"hello yourself".to_vec(),
+        };
+        assert_eq!(sockets.send(&answer), Ok(()));
+        let mut buffer = [0; 16];
+        let length = peer.recv(&mut buffer).expect("received");
+        assert_eq!(&buffer[..length], b"hello yourself");
+        let local = local_address_for(loopback, |_| Ok(()));
+        assert_eq!(local.expect("the loopback is there"), loopback);
     }
 
     #[tokio::test]

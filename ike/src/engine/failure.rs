@@ -694,3 +694,35 @@ pub struct StrangerFailure {
     /// What happened.
     pub failure: Failure,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kernels_refuse_is_told_with_what_helps() {
+        let suggestion = |operation, errno: &str| {
+            let refused = KernelFailure {
+                operation,
+                errno: errno.to_owned(),
+                words: None,
+            };
+            let failure = Failure::new(Step::Kernel, Cause::Kernel(refused));
+            failure.suggestion().unwrap_or_default()
+        };
+        for (operation, errno, helps) in [
+            ("XFRM_MSG_NEWSA", "ENOSYS", "algorithm"),
+            ("XFRM_MSG_NEWSA", "ENOENT", "algorithm"),
+            ("XFRM_MSG_NEWSA", "EPROTONOSUPPORT", "esp6"),
+            ("XFRM_MSG_NEWSA", "EEXIST", "another IKE daemon"),
+            ("XFRM_MSG_NEWSA", "EINVAL", "proposal"),
+            ("XFRM_MSG_UPDPOLICY", "EEXIST", "ip xfrm policy"),
+            ("XFRM_MSG_UPDPOLICY", "ENOMEM", "memory"),
+            ("XFRM_MSG_UPDPOLICY", "EPERM", "CAP_NET_ADMIN"),
+        ] {
+            let told = suggestion(operation, errno);
+            assert!(told.contains(helps), "{operation} {errno}: {told}");
+        }
+        assert_eq!(suggestion("XFRM_MSG_DELPOLICY", "ENOENT"), "");
+    }
+}

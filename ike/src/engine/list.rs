@@ -112,6 +112,7 @@ impl Engine {
         };
         ChildSnapshot {
             name: sa.child.name.clone(),
+            mode: sa.child.mode,
             inbound: sa.inbound,
             outbound: sa.outbound,
             reqid: sa.reqid,

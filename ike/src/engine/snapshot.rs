@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::identity::Identity;
 use crate::config::selector::Selector;
-use crate::config::{Connection, Name};
+use crate::config::{Connection, Mode, Name};
 
 use super::event::IkeSpis;
 use super::failure::{Failure, StrangerFailure};
@@ -102,6 +102,8 @@ pub struct IkeSaSnapshot {
 pub struct ChildSnapshot {
     /// Which child of the connection.
     pub name: Name,
+    /// What its packets carry.
+    pub mode: Mode,
     /// The SA of packets that come in.
     pub inbound: SaReference,
     /// The SA of packets that go out.

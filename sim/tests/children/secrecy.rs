@@ -105,7 +105,7 @@ fn ke(peer: &mut ScriptedPeer, method: KeyExchangeMethod) -> Payload<'static> {
 }
 
 #[test]
-fn a_missing_key_exchange_or_one_of_another_group_is_asked_for_again() {
+fn rfc7296_006_a_missing_key_exchange_or_one_of_another_group_is_asked_for_again() {
     for method in [None, Some(ECP_256), Some(KeyExchangeMethod(14))] {
         let (mut world, mut peer, mut session) = second_child();
         let mut chain = peer.create_child(SPI + 1);
@@ -138,7 +138,7 @@ fn a_missing_key_exchange_or_one_of_another_group_is_asked_for_again() {
 }
 
 #[test]
-fn a_key_exchange_that_nobody_negotiated_is_ignored() {
+fn rfc7296_052_a_key_exchange_that_nobody_negotiated_is_ignored() {
     let (mut world, mut peer) = answering(5, two("aes256gcm16"));
     let (mut session, _) = peer.establish(&mut world, SPI);
     peer.local = vec!["10.12.0.0/16".parse().expect("a selector")];

@@ -15,7 +15,7 @@ fn asks_for_transport(chain: &mut Chain) {
 }
 
 #[test]
-fn two_hosts_protect_what_they_say_to_each_other_and_forward_nothing() {
+fn rfc7296_007_two_hosts_protect_what_they_say_to_each_other_and_forward_nothing() {
     for ends in [(HQ, BRANCH), (HQ_V6, BRANCH_V6)] {
         let mut world = gateways(1, ends.0, ends.1);
         let children = vec![transport()];
@@ -131,7 +131,8 @@ fn a_selector_that_is_not_of_the_end_is_refused_by_both_roles() {
 }
 
 #[test]
-fn a_responder_in_tunnel_mode_declines_transport_mode_and_the_initiator_deletes_the_child() {
+fn rfc7296_007_a_responder_in_tunnel_mode_declines_transport_mode_and_the_initiator_deletes_the_child()
+ {
     let hosts = [&[HQ][..], &[BRANCH][..]];
     let at_hq = child("hosts", Mode::Tunnel, hosts[0], hosts[1]);
     let mut world = meet(7, (HQ, BRANCH), (vec![at_hq], vec![mirrored(&transport())]));
