@@ -103,6 +103,35 @@ fn every_esp_algorithm_is_negotiated_with_keys_of_its_lengths() {
     println!("ESP: {count} proposals of one algorithm each");
 }
 
+/// The second child is made by CREATE_CHILD_SA, with a key exchange of its own.
+#[test]
+fn every_group_gives_a_child_keys_of_its_own() {
+    for row in KEY_EXCHANGE {
+        let words = leak(format!("aes128gcm16-{}-esn", row.keyword()));
+        let mut world = two_gateways(6, Quality::default());
+        let voice = [
+            ("voice", "10.1.9.0/24", "10.9.0.0/16"),
+            ("voice", "10.9.0.0/16", "10.1.9.0/24"),
+        ];
+        for (node, mut end) in [End::hq(), End::branch()].into_iter().enumerate() {
+            end.esp = Some(words);
+            end.children.push(voice[node]);
+            world.configure(node, end.configuration());
+        }
+        world.run(std::time::Duration::from_secs(5));
+        for node in &world.nodes {
+            let suites = node.kernel.sas.values().map(|sa| sa.suite.key_exchange);
+            let own = suites.filter(|method| *method == Some(row.id)).count();
+            assert_eq!(
+                (node.kernel.sas.len(), own),
+                (4, 2),
+                "{words}: {:?}",
+                node.events
+            );
+        }
+    }
+}
+
 #[test]
 fn the_first_message_of_the_default_fits_the_smallest_datagram_of_ipv6() {
     let world = sim::setup::tunnel(1);

@@ -192,7 +192,7 @@ pub struct IntegrityRow {
 }
 
 const SHA1: Option<&str> =
-    Some("SHA-1 is broken as a hash, and nobody trusts HMAC to hold for ever");
+    Some("SHA-1 is broken as a hash; HMAC with it still stands, without a margin");
 
 /// Transform type 3.
 #[rustfmt::skip] // a table
@@ -259,7 +259,8 @@ pub struct KeyExchangeRow {
     pub weakness: Option<&'static str>,
 }
 
-const SMALL_GROUP: Option<&str> = Some("discrete logarithms in so small a group are within reach");
+const SMALL_GROUP: Option<&str> =
+    Some("discrete logarithms in so small a group are within reach of the well-funded");
 
 /// Transform type 4.
 #[rustfmt::skip] // a table

@@ -1,5 +1,5 @@
-//! The words of algorithms that we know and do not offer, each with the reason. A row moves to its table in
-//! [`super::tables`] when its algorithm is built.
+//! The words of algorithms that we know and do not offer, each with the reason. A row moves to one of the other tables
+//! when its algorithm is built.
 
 use std::fmt;
 
