@@ -3,6 +3,10 @@
 //! The order of a text is the order of the DER, first the country, as certificates are shown by most tools. Reading is
 //! bounded by the caller ([`super::identity::MAX_IDENTITY`]) and goes no deeper than a Name does, so nothing recurses.
 
+mod pattern;
+
+pub use pattern::NamePattern;
+
 use std::fmt;
 
 use super::identity::{from_hexadecimal, write_printable};
@@ -64,6 +68,9 @@ pub enum NameError {
     /// An empty value, or one with a control character or a broken escape.
     #[error("an attribute's value is empty, holds a control character or a broken escape")]
     Value,
+    /// A pattern in which a star is only a piece of a value.
+    #[error("a star stands for a whole value")]
+    Star,
 }
 
 /// A Name, read from DER.
@@ -188,31 +195,39 @@ impl fmt::Display for Name<'_> {
                 } else {
                     ""
                 })?;
-                match ATTRIBUTES.iter().find(|(_, kind)| *kind == attribute.kind) {
-                    Some((name, _)) => f.write_str(name)?,
-                    None => write_object_identifier(f, attribute.kind)?,
-                }
+                write_kind(f, attribute.kind)?;
                 f.write_str("=")?;
-                match attribute.text() {
-                    Some(text) => write_value(f, &text)?,
-                    None => {
-                        write!(f, "#{:02x}", attribute.tag)?;
-                        attribute
-                            .value
-                            .iter()
-                            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
-                    }
-                }
+                write_text(f, attribute)?;
             }
         }
         Ok(())
     }
 }
 
+/// The type of an attribute, as operators call it where they do.
+fn write_kind(f: &mut fmt::Formatter<'_>, kind: &[u8]) -> fmt::Result {
+    match ATTRIBUTES.iter().find(|(_, known)| *known == kind) {
+        Some((name, _)) => f.write_str(name),
+        None => write_object_identifier(f, kind),
+    }
+}
+
+/// The value of an attribute, in hexadecimal where it is no text.
+fn write_text(f: &mut fmt::Formatter<'_>, attribute: &Attribute<'_>) -> fmt::Result {
+    if let Some(text) = attribute.text() {
+        return write_value(f, &text);
+    }
+    write!(f, "#{:02x}", attribute.tag)?;
+    attribute
+        .value
+        .iter()
+        .try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
 fn write_value(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if matches!(c, ',' | '+' | '\\' | '=' | '"') {
+        if matches!(c, ',' | '+' | '\\' | '=' | '"' | '*') {
             escaped.push('\\');
         }
         escaped.push(c);
@@ -242,14 +257,7 @@ fn write_object_identifier(f: &mut fmt::Formatter<'_>, der: &[u8]) -> fmt::Resul
 
 fn encode_attribute(text: &str) -> Result<Vec<u8>, NameError> {
     let (kind, value) = text.split_once('=').ok_or(NameError::Form)?;
-    let kind = kind.trim();
-    let known = ATTRIBUTES
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(kind))
-        .map(|(_, der)| der.to_vec());
-    let kind = known
-        .or_else(|| encode_object_identifier(kind))
-        .ok_or(NameError::Attribute)?;
+    let kind = kind_from_text(kind.trim()).ok_or(NameError::Attribute)?;
     let value = unescape(value.trim())?;
     if value.trim().is_empty() || value.chars().any(char::is_control) {
         return Err(NameError::Value);
@@ -271,6 +279,16 @@ fn encode_attribute(text: &str) -> Result<Vec<u8>, NameError> {
     let mut attribute = Vec::new();
     append(&mut attribute, SEQUENCE, &contents);
     Ok(attribute)
+}
+
+/// The object identifier of an attribute's type, by the name that operators have for it or by its numbers.
+fn kind_from_text(text: &str) -> Option<Vec<u8>> {
+    let known = ATTRIBUTES
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(text));
+    known
+        .map(|(_, der)| der.to_vec())
+        .or_else(|| encode_object_identifier(text))
 }
 
 fn encode_object_identifier(text: &str) -> Option<Vec<u8>> {

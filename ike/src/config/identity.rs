@@ -81,6 +81,9 @@ pub enum IdentityError {
     /// `%any` and the like.
     #[error("not an identity: it would stand for anybody")]
     Anybody,
+    /// A star that does not stand for a whole first label, a user or a value of a distinguished name.
+    #[error("not a pattern: a star stands for whole labels before a name, a user or a value")]
+    Pattern,
     /// `keyid:0x...` with something that is not pairs of hexadecimal digits.
     #[error("keyid:0x must be followed by pairs of hexadecimal digits")]
     Hexadecimal,
@@ -97,7 +100,10 @@ impl IdentityError {
                 "use a name (hq.example.com), an address, user@host, or \"C=..., CN=...\"; keyid: takes any text"
             }
             Self::Anybody => {
-                "leave the id of the remote side out to accept anybody who can authenticate"
+                "write any as the id of the remote side to accept anybody who can authenticate"
+            }
+            Self::Pattern | Self::DistinguishedName(dn::NameError::Star) => {
+                "write *.example.com, *@example.com or \"C=DE, O=Example, CN=*\"; \\* is a star itself"
             }
             Self::NotText(IdType::FQDN) => {
                 "names are ASCII: write an international name in its xn-- form"
@@ -286,7 +292,8 @@ fn with_prefix_where_needed(
     prefix: &str,
     text: &str,
 ) -> fmt::Result {
-    if text.parse().as_ref() != Ok(whole) {
+    let read_back = text.parse::<IdentityPattern>();
+    if read_back.ok().as_ref().and_then(IdentityPattern::exact) != Some(whole) {
         f.write_str(prefix)?;
     }
     write_printable(f, text)

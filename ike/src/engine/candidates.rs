@@ -38,7 +38,7 @@ pub(super) struct Group {
     proposals: Vec<IkeProposal>,
     /// Those that are not down, by what is looked up; indexes of `members`.
     by_key: BTreeMap<Key, Vec<usize>>,
-    /// Those whose pattern has to be tried.
+    /// Those whose pattern has to be tried, the narrowest first.
     patterns: Vec<usize>,
     /// Those that take anybody.
     anybody: Vec<usize>,
@@ -77,8 +77,7 @@ impl Key {
                 Some(Self::NamesBelow(suffix.to_ascii_lowercase()))
             }
             IdentityPattern::UsersAt(host) => Some(Self::UsersAt(host.to_ascii_lowercase())),
-            #[expect(unreachable_patterns, reason = "patterns without a key are to come")]
-            _ => None,
+            IdentityPattern::Names(_) => None,
         }
     }
 
@@ -116,6 +115,15 @@ impl Group {
                 None => group.anybody.push(at),
             }
         }
+        let breadth = |at: &usize| {
+            members[*at]
+                .0
+                .remote
+                .id
+                .as_ref()
+                .map(IdentityPattern::breadth)
+        };
+        group.patterns.sort_by_key(breadth);
         Self { members, ..group }
     }
 
