@@ -1,19 +1,16 @@
 //! Certificates: paths to the authorities we trust, the names they vouch for, and revocation (RFC 5280, RFC 4945).
+#![allow(missing_docs, clippy::todo, unused)]
 
-/// One X.509 certificate.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Certificate {
-    der: Vec<u8>,
-}
+mod certificate;
+mod crl;
+mod failure;
+mod path_cache;
+mod revocation;
+mod trust;
 
-impl Certificate {
-    /// As received.
-    #[must_use]
-    pub fn der(&self) -> &[u8] {
-        &self.der
-    }
-}
-
-/// Whom we believe.
-#[derive(Debug, Default)]
-pub struct TrustStore {}
+pub use certificate::{Certificate, CertificateError};
+pub use crl::RevocationList;
+pub use failure::CertificateFailure;
+pub use path_cache::PathCache;
+pub use revocation::{NotRevoked, RevocationCache, RevocationOutcome};
+pub use trust::{Presented, TrustStore, TrustedPeer};
