@@ -28,6 +28,7 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Loaded, Report> {
         mut configuration,
         secrets,
         warnings,
+        ..
     } = policies::load(paths)?;
     let holes = match configuration.kernel {
         KernelMode::Xfrm => holes::add(&mut configuration, &holes::connected_networks()),

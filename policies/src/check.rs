@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ike::config::identity::Identity;
+use ike::config::identity::{Identity, IdentityPattern};
 use ike::config::selector::Selector;
-use ike::config::{Child, Connection, Keep, KernelMode, Shunt};
+use ike::config::{Child, Connection, Keep, KernelMode, Mode, RemoteAuthentication, Shunt};
 
 use crate::language::{Found, FoundConnection};
 use crate::report::{Code, Severity};
@@ -122,7 +122,10 @@ impl Check<'_> {
                 );
             }
         }
-        if connection.remote.address.is_none() && connection.remote.id.is_none() {
+        if connection.remote.address.is_none()
+            && connection.remote.id.is_none()
+            && !found.anybody_is_meant
+        {
             let message =
                 "the peer has neither address nor id: anybody who knows the secret may come"
                     .to_owned();
@@ -131,7 +134,7 @@ impl Check<'_> {
                 Severity::Note,
                 place,
                 message,
-                "name the peer with remote: { id: ... } if there is only one",
+                "name the peer with remote: { id: ... } if there is only one; id: any says that it is meant",
             );
         }
         match (kernel, children.first()) {
@@ -193,7 +196,7 @@ impl Check<'_> {
             .local
             .iter()
             .chain(&child.remote)
-            .find(|selector| selector.addresses.is_everything())
+            .find(|selector| child.mode == Mode::Tunnel && selector.addresses.is_everything())
         {
             let message = format!(
                 "{all} is all traffic; IKE, DHCP and the directly connected network keep a way beside it"
@@ -233,39 +236,55 @@ impl Check<'_> {
         }
     }
 
-    /// Connections that a peer's first messages do not tell apart.
+    /// Connections that a peer's first messages do not tell apart: of those with the same ends and the same way to prove
+    /// who the peer is, several that it fits equally well.
     fn ambiguous(&mut self, connections: &[FoundConnection]) {
-        let mut seen = BTreeMap::new();
-        for FoundConnection {
-            connection, place, ..
-        } in connections
-        {
-            let Connection { local, remote, .. } = connection;
-            let key = (
-                local.address,
-                remote.address,
-                compared(&local.id),
-                remote.id.as_ref().map(|pattern| {
-                    pattern
-                        .exact()
-                        .map_or_else(|| pattern.to_string(), compared)
-                }),
-            );
-            if let Some(first) = seen.insert(key, place) {
-                let message = format!(
-                    "the same addresses and ids as {}: a peer's messages cannot tell them apart",
-                    self.there(first, place)
-                );
-                let suggestion = "give one of them another id or address, or make them one connection with several children";
-                self.tell(
-                    Code::AmbiguousConnections,
-                    Severity::Error,
-                    place,
-                    message,
-                    suggestion,
-                );
+        let mut exact = BTreeMap::new();
+        let mut open: BTreeMap<_, Vec<&FoundConnection>> = BTreeMap::new();
+        for found in connections {
+            let Connection {
+                local,
+                remote,
+                authentication,
+                ..
+            } = &found.connection;
+            let signs = matches!(authentication.remote, RemoteAuthentication::Signature(_));
+            let ends = (local.address, remote.address, compared(&local.id), signs);
+            match remote.id.as_ref().and_then(IdentityPattern::exact) {
+                Some(id) => {
+                    if let Some(first) = exact.insert((ends, compared(id)), &found.place) {
+                        self.tell_ambiguous(first, &found.place, "the same addresses and ids as");
+                    }
+                }
+                None => {
+                    let others = open.entry(ends).or_default();
+                    let same = others.iter().find(|other| fit_alike(other, found));
+                    if let Some(first) = same {
+                        self.tell_ambiguous(
+                            &first.place,
+                            &found.place,
+                            "a peer could fit this as well as",
+                        );
+                    }
+                    others.push(found);
+                }
             }
         }
+    }
+
+    fn tell_ambiguous(&mut self, first: &Place, place: &Place, why: &str) {
+        let message = format!(
+            "{why} {}: a peer's messages cannot tell them apart",
+            self.there(first, place)
+        );
+        let suggestion = "give one of them another id or address, or make them one connection with several children";
+        self.tell(
+            Code::AmbiguousConnections,
+            Severity::Error,
+            place,
+            message,
+            suggestion,
+        );
     }
 
     /// Traffic that has two owners.
@@ -436,6 +455,15 @@ fn pairs<'a>(
         .iter()
         .flat_map(|local| remote.iter().map(|remote| (*local, *remote)));
     all.filter(|(local, remote)| local.addresses.is_ipv4() == remote.addresses.is_ipv4())
+}
+
+/// Whether one peer fits the patterns of both, and neither is the narrower, which would go first.
+fn fit_alike(a: &FoundConnection, b: &FoundConnection) -> bool {
+    match (&a.connection.remote.id, &b.connection.remote.id) {
+        (Some(a), Some(b)) => a.breadth() == b.breadth() && a.meets(b),
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 /// An identity as far as comparing looks at it.

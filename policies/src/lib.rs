@@ -6,11 +6,12 @@
 //! ```
 //!
 //! [`load`] reads every file, collects every problem of all of them, and gives a configuration only where none of them is
-//! an error. No rendering of a problem holds a secret: see [`report`]. The language itself is in [`language`], its words
+//! an error. Keys, certificates and CRLs are read where policies name them (`files`), each file once. No rendering of a problem holds a secret: see [`report`]. The language itself is in [`language`], its words
 //! in `words`.
 #![forbid(unsafe_code)]
 
 mod check;
+mod files;
 pub mod language;
 mod mask;
 pub mod report;
@@ -25,12 +26,17 @@ use std::path::{Path, PathBuf};
 
 use ike::config::{Configuration, Name};
 use ike::crypto::Secret;
+use ike::crypto::signature::{Fingerprint, PrivateKey};
 
 pub use report::{Code, Problem, Report, Severity, Snippet};
 pub use source::{MAX_FILE, Source};
 
 /// The shared secrets, by the name of their connection.
 pub type Secrets = BTreeMap<Name, Secret>;
+
+/// The private keys, by the fingerprint of their public half
+/// ([`PublicKey::fingerprint`](ike::crypto::signature::PublicKey::fingerprint)).
+pub type Keys = BTreeMap<Fingerprint, PrivateKey>;
 
 /// What a set of policy files says.
 #[derive(Debug, Default)]
@@ -39,6 +45,11 @@ pub struct Loaded {
     pub configuration: Configuration,
     /// The secrets of its connections, which the configuration itself does not hold.
     pub secrets: Secrets,
+    /// The private keys that its connections sign with.
+    pub keys: Keys,
+    /// Every file that was read: policies, secrets, keys, certificates and CRLs. A change to one of them, or a new policy
+    /// file beside them, is a reason to load again.
+    pub files: Vec<PathBuf>,
     /// What is allowed but perhaps not meant: warnings and notes.
     pub warnings: Report,
 }

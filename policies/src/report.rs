@@ -137,6 +137,28 @@ codes! {
     BadSecret = "bad-secret",
     /// A secret that could be guessed.
     WeakSecret = "weak-secret",
+    /// Ways to prove who one is that do not go together.
+    AuthMethods = "auth-methods",
+    /// A file with a certificate, a public key or a CRL that cannot be read.
+    UnreadableCredential = "unreadable-credential",
+    /// Not the certificates or the CRL that is expected.
+    BadCertificate = "bad-certificate",
+    /// Not a key, not one that can be used, or a passphrase that does not open it.
+    BadKey = "bad-key",
+    /// A private key that is not the certificate's.
+    KeyMismatch = "key-mismatch",
+    /// An identity that the certificate does not hold.
+    IdentityNotInCertificate = "identity-not-in-certificate",
+    /// A certificate or a CRL that is expired, expires soon or is not valid yet.
+    CertificateTime = "certificate-time",
+    /// A key that is weaker than what the policy asks for, or than anybody should.
+    WeakKey = "weak-key",
+    /// An authority that is believed without its own authority being known.
+    PartialChain = "partial-chain",
+    /// A strict check for revocation where nothing can be learned about it.
+    RevocationUnknowable = "revocation-unknowable",
+    /// In transport mode, traffic of another address than that of the end.
+    TransportEnds = "transport-ends",
     /// More problems than are told.
     More = "more",
 }

@@ -1,14 +1,11 @@
-//! Pre-shared keys: from the policy file itself or from a file beside it.
-
-use std::path::Path;
+//! Pre-shared keys and passphrases: from the policy file itself or from a file beside it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ike::crypto::Secret;
 use zeroize::Zeroizing;
 
-use crate::report::{Code, Severity, printable};
-use crate::source;
+use crate::report::{Code, Severity};
 use crate::walk::{Bad, Walk, join};
 use crate::words;
 use crate::yaml::{Node, Value};
@@ -19,82 +16,53 @@ const MAX_SECRET: u64 = 4096;
 /// Below this, in bytes, a secret could be guessed from a recorded handshake (RFC 7296 section 2.15).
 const STRONG: usize = 16;
 
-/// What stands under `psk`: the secret, or `{ file: ... }`.
-pub(crate) fn read(
-    walk: &mut Walk<'_>,
-    node: &Node,
-    path: &str,
-    check_mode: bool,
-) -> Option<Secret> {
-    let secret = match &node.value {
+/// What a secret is for, which decides how it is written and judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// `0x` and `0s` are understood, and what could be guessed is warned of.
+    PreSharedKey,
+    /// Of a private key's file: the bytes as they are.
+    Passphrase,
+}
+
+/// What stands under `psk` or `passphrase`: the secret, or `{ file: ... }`.
+pub(crate) fn read(walk: &mut Walk<'_>, node: &Node, path: &str, usage: Use) -> Option<Secret> {
+    let (keys, example) = match usage {
+        Use::PreSharedKey => (&words::PSK, "file: NAME.psk"),
+        Use::Passphrase => (&words::PASSPHRASE, "file: NAME.pass"),
+    };
+    match &node.value {
         Value::Scalar(text) => {
-            if let Some(mode) = walk.source.exposed.filter(|_| check_mode) {
+            if let Some(mode) = walk.source.exposed.filter(|_| walk.files.check_mode) {
                 let file = walk.source.path.display().to_string();
                 let bad = Bad::new(format!(
                     "the policy file holds a secret, and others than its owner may use it (mode {mode:04o})"
                 ));
                 let bad = bad.suggest(format!(
-                    "chmod 0600 {file}, or keep the secret in a file: psk: {{ file: NAME.psk }}"
+                    "chmod 0600 {file}, or keep the secret in a file: {}: {{ {example} }}",
+                    keys.what
                 ));
                 walk.tell(Code::ExposedSecret, Severity::Error, node, path, bad);
             }
-            decode(text.as_bytes())
+            judge(walk, node, path, text.as_bytes(), usage)
         }
         Value::Map(_) => {
-            let fields = walk.fields(node, None, path, &words::PSK)?;
-            let file = walk.required(&fields, "file", "file: NAME.psk")?;
-            return read_file(walk, file, &join(path, "file"), check_mode);
+            let fields = walk.fields(node, None, path, keys)?;
+            let file = walk.required(&fields, "file", example)?;
+            let path = join(path, "file");
+            let named = walk.file_name(file, &path)?;
+            let bytes = walk.read_file(&named, MAX_SECRET, true)?;
+            let line = bytes
+                .strip_suffix(b"\n")
+                .map_or(&bytes[..], |line| line.strip_suffix(b"\r").unwrap_or(line));
+            judge(walk, file, &path, line, usage)
         }
         _ => {
-            let bad = Bad::new("expected a secret in quotes, or { file: NAME.psk }");
+            let bad = Bad::new(format!("expected a secret in quotes, or {{ {example} }}"));
             walk.tell(Code::WrongKind, Severity::Error, node, path, bad);
-            return None;
+            None
         }
-    };
-    judge(walk, node, path, secret)
-}
-
-fn read_file(walk: &mut Walk<'_>, node: &Node, path: &str, check_mode: bool) -> Option<Secret> {
-    let name = walk.scalar(node, path, "the path of a file")?;
-    let file = walk
-        .source
-        .path
-        .parent()
-        .unwrap_or_else(|| Path::new(""))
-        .join(name);
-    let shown = printable(&file.display().to_string());
-    let mut unreadable = |message: String| {
-        let bad =
-            Bad::new(message).suggest("the path is relative to the directory of the policy file");
-        walk.tell(Code::UnreadableSecret, Severity::Error, node, path, bad);
-        None
-    };
-    let (bytes, mode) = match source::read_bounded(&file, MAX_SECRET) {
-        Ok(Some(read)) => read,
-        Ok(None) => return unreadable(format!("{shown} is larger than {MAX_SECRET} bytes")),
-        Err(error) => {
-            return unreadable(format!(
-                "{shown} cannot be read: {}",
-                source::reason(&error)
-            ));
-        }
-    };
-    if check_mode && mode & 0o077 != 0 {
-        let bad = Bad::new(format!(
-            "others than its owner may use {shown} (mode {mode:04o})"
-        ));
-        walk.tell(
-            Code::ExposedSecret,
-            Severity::Error,
-            node,
-            path,
-            bad.suggest(format!("chmod 0600 {shown}")),
-        );
     }
-    let line = bytes
-        .strip_suffix(b"\n")
-        .map_or(&bytes[..], |line| line.strip_suffix(b"\r").unwrap_or(line));
-    judge(walk, node, path, decode(line))
 }
 
 /// Takes a secret as written: `0x` and pairs of hexadecimal digits, `0s` and base64, else the bytes themselves.
@@ -128,8 +96,15 @@ fn judge(
     walk: &mut Walk<'_>,
     node: &Node,
     path: &str,
-    secret: Result<Secret, &'static str>,
+    written: &[u8],
+    usage: Use,
 ) -> Option<Secret> {
+    let is_psk = usage == Use::PreSharedKey;
+    let secret = if is_psk {
+        decode(written)
+    } else {
+        Ok(Secret::from(written))
+    };
     let problem = match &secret {
         Err(message) => Some((Severity::Error, Code::BadSecret, (*message).to_owned())),
         Ok(secret) if secret.is_empty() => Some((
@@ -137,7 +112,7 @@ fn judge(
             Code::BadSecret,
             "the secret is empty".to_owned(),
         )),
-        Ok(secret) if secret.len() < STRONG => Some((
+        Ok(secret) if is_psk && secret.len() < STRONG => Some((
             Severity::Warning,
             Code::WeakSecret,
             format!(
@@ -145,7 +120,7 @@ fn judge(
                 secret.len()
             ),
         )),
-        Ok(secret) if distinct(secret.as_bytes()) < 5 => Some((
+        Ok(secret) if is_psk && distinct(secret.as_bytes()) < 5 => Some((
             Severity::Warning,
             Code::WeakSecret,
             "the secret repeats a few bytes: who records a handshake can guess it".to_owned(),
@@ -153,7 +128,12 @@ fn judge(
         Ok(_) => None,
     };
     if let Some((severity, code, message)) = problem {
-        let bad = Bad::new(message).suggest("make one with: openssl rand -base64 32");
+        let bad = Bad::new(message);
+        let bad = if is_psk {
+            bad.suggest("make one with: openssl rand -base64 32")
+        } else {
+            bad.suggest("take it out where the key's file is not encrypted")
+        };
         walk.tell(code, severity, node, path, bad);
     }
     secret.ok().filter(|secret| !secret.is_empty())

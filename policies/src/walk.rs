@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::files::Files;
 use crate::mask;
 use crate::report::{Code, Problem, Report, Severity, printable};
 use crate::source::Source;
@@ -237,6 +238,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) source: &'a Source,
     pub(crate) drafts: &'a mut Vec<Draft>,
     pub(crate) visible: Vec<Range<usize>>,
+    /// The files that policies name.
+    pub(crate) files: &'a mut Files,
 }
 
 impl Walk<'_> {

@@ -19,14 +19,6 @@ pub(crate) const FILE: Keys = Keys {
     private: false,
     known: &["version", "kernel", "connections", "policies", "limits"],
     not_yet: &[
-        (
-            "authorities",
-            "use pre-shared keys: auth: { psk: { file: ... } }",
-        ),
-        (
-            "certificates",
-            "use pre-shared keys: auth: { psk: { file: ... } }",
-        ),
         ("pools", "give the peers fixed addresses"),
         ("include", "give ikd several files, or a directory"),
         ("daemon", "use the options of ikd's command line"),
@@ -37,6 +29,11 @@ pub(crate) const FILE: Keys = Keys {
         ("connection", "connections: { NAME: ... }"),
         ("secrets", "auth: { psk: ... } inside the connection"),
         ("shunts", "policies"),
+        ("authorities", "auth: { ca: ... } inside the connection"),
+        (
+            "certificates",
+            "auth: { certificate: ... } inside the connection",
+        ),
     ],
 };
 
@@ -76,7 +73,18 @@ pub(crate) const CONNECTION: Keys = Keys {
         ("remote_ts", "children: { NAME: { remote: ... } }"),
         ("proposals", "ike"),
         ("esp", "children: { NAME: { esp: ... } }"),
-        ("authby", "auth: { psk: ... }"),
+        (
+            "authby",
+            "auth: { psk: ... }, or auth: { certificate: ..., key: ..., ca: ... }",
+        ),
+        ("certificate", "auth: { certificate: ... }"),
+        ("certs", "auth: { certificate: ... }"),
+        ("cert", "auth: { certificate: ... }"),
+        ("leftcert", "auth: { certificate: ... }"),
+        ("rightcert", "auth: { remote: { certificate: ... } }"),
+        ("rightca", "auth: { ca: ... }"),
+        ("ca", "auth: { ca: ... }"),
+        ("key", "auth: { key: ... }"),
         ("psk", "auth: { psk: ... }"),
         ("secret", "auth: { psk: ... }"),
         ("child", "children"),
@@ -110,27 +118,143 @@ pub(crate) const END: Keys = Keys {
         ("subnet", "children: { NAME: { local: ..., remote: ... } }"),
         ("auth", "auth, beside local and remote"),
         ("psk", "auth: { psk: ... }, beside local and remote"),
+        (
+            "cert",
+            "auth: { certificate: ... }, beside local and remote",
+        ),
+        (
+            "certs",
+            "auth: { certificate: ... }, beside local and remote",
+        ),
+        (
+            "certificate",
+            "auth: { certificate: ... }, beside local and remote",
+        ),
+        ("key", "auth: { key: ... }, beside local and remote"),
+        ("ca", "auth: { ca: ... }, beside local and remote"),
+        ("cacerts", "auth: { ca: ... }, beside local and remote"),
+        (
+            "pubkeys",
+            "auth: { public_key: ... }, beside local and remote",
+        ),
+        (
+            "public_key",
+            "auth: { public_key: ... }, beside local and remote",
+        ),
+        ("crl", "auth: { crl: ... }, beside local and remote"),
+        (
+            "revocation",
+            "auth: { revocation: ... }, beside local and remote",
+        ),
     ],
 };
+
+/// What proofs are called elsewhere.
+const PROOFS_ELSEWHERE: &[(&str, &str)] = &[
+    ("secret", "psk"),
+    ("password", "psk"),
+    ("file", "psk: { file: ... }"),
+    ("cert", "certificate"),
+    ("certs", "certificate"),
+    ("certificates", "certificate"),
+    ("chain", "certificate: it may hold the chain"),
+    ("private_key", "key"),
+    ("privkey", "key"),
+    ("cacert", "ca"),
+    ("cacerts", "ca"),
+    ("authority", "ca"),
+    (
+        "intermediates",
+        "ca: [root.pem, intermediate.pem], they are told apart by themselves",
+    ),
+    ("pubkey", "public_key"),
+    ("pubkeys", "public_key"),
+    ("rsasigkey", "public_key"),
+    ("crls", "crl"),
+    ("crl_uris", "crl: FILE"),
+    ("passphrase", "key: { file: ..., passphrase: ... }"),
+    ("id", "id beside the address of local or remote"),
+];
+
+/// Proofs that will be there.
+const PROOFS_NOT_YET: &[(&str, &str)] = &[
+    ("eap", "use psk, or certificate, key and ca"),
+    ("null", "use psk, or certificate, key and ca"),
+    (
+        "ocsp",
+        "leave it out: OCSP responders that certificates name are asked, unless revocation: off",
+    ),
+    ("pkcs11", "use a key in a file"),
+    (
+        "pkcs12",
+        "take it apart with openssl pkcs12 -nodes, and write certificate and key",
+    ),
+];
 
 pub(crate) const AUTH: Keys = Keys {
     what: "auth",
     private: true,
-    known: &["psk"],
-    not_yet: &[
-        ("certificate", "use psk: { file: ... }"),
-        ("certificates", "use psk: { file: ... }"),
-        ("cert", "use psk: { file: ... }"),
-        ("pubkey", "use psk: { file: ... }"),
-        ("key", "use psk: { file: ... }"),
-        ("eap", "use psk: { file: ... }"),
-        ("null", "use psk: { file: ... }"),
+    known: &[
+        "psk",
+        "certificate",
+        "key",
+        "ca",
+        "public_key",
+        "crl",
+        "revocation",
+        "strength",
+        "rsa_sha1",
+        "local",
+        "remote",
     ],
+    not_yet: PROOFS_NOT_YET,
+    elsewhere: PROOFS_ELSEWHERE,
+};
+
+pub(crate) const AUTH_LOCAL: Keys = Keys {
+    what: "auth.local",
+    private: true,
+    known: &["psk", "certificate", "key"],
+    not_yet: PROOFS_NOT_YET,
+    elsewhere: PROOFS_ELSEWHERE,
+};
+
+pub(crate) const AUTH_REMOTE: Keys = Keys {
+    what: "auth.remote",
+    private: true,
+    known: &[
+        "psk",
+        "ca",
+        "certificate",
+        "public_key",
+        "crl",
+        "revocation",
+        "strength",
+        "rsa_sha1",
+    ],
+    not_yet: PROOFS_NOT_YET,
+    elsewhere: PROOFS_ELSEWHERE,
+};
+
+pub(crate) const KEY: Keys = Keys {
+    what: "key",
+    private: true,
+    known: &["file", "passphrase"],
+    not_yet: &[],
     elsewhere: &[
-        ("secret", "psk"),
-        ("password", "psk"),
-        ("file", "psk: { file: ... }"),
+        ("path", "file"),
+        ("secret", "passphrase"),
+        ("password", "passphrase"),
+        ("pin", "passphrase"),
     ],
+};
+
+pub(crate) const PASSPHRASE: Keys = Keys {
+    what: "passphrase",
+    private: true,
+    known: &["file"],
+    not_yet: &[],
+    elsewhere: &[("path", "file"), ("secret", "passphrase: \"...\"")],
 };
 
 pub(crate) const PSK: Keys = Keys {
@@ -163,9 +287,9 @@ pub(crate) const CHILD: Keys = Keys {
     known: &[
         "local",
         "remote",
+        "mode",
         "esp",
         "keep",
-        "mode",
         "replay_window",
         "lifetime",
         "priority",
@@ -239,7 +363,20 @@ pub(crate) const LIMITS: Keys = Keys {
 
 /// All mappings of the language.
 const ALL: &[Keys] = &[
-    FILE, CONNECTION, END, AUTH, PSK, LIVENESS, CHILD, POLICY, SHUNT, LIMITS,
+    FILE,
+    CONNECTION,
+    END,
+    AUTH,
+    AUTH_LOCAL,
+    AUTH_REMOTE,
+    KEY,
+    PSK,
+    PASSPHRASE,
+    LIVENESS,
+    CHILD,
+    POLICY,
+    SHUNT,
+    LIMITS,
 ];
 
 /// Whether the language itself has this word as a key.

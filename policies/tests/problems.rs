@@ -1,11 +1,16 @@
-//! Every kind of problem: where it points, what it says, what it suggests; and that no rendering holds a secret.
+//! Every kind of problem: where it points, what it says, what it suggests; and that no rendering holds a secret. Those with
+//! certificates and keys are in credentials.rs.
+
+mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use policies::{Code, Problem, Report, Severity};
+use policies::{Code, Report, Severity};
+
+use common::{every_case_is_told, with_line};
 
 /// A secret that no other text contains.
 const SECRET: &str = "Xq7-swordfish-Xq7";
@@ -38,67 +43,9 @@ fn check(text: &str) -> Report {
     report
 }
 
-/// The text with its line `line` replaced, from 1.
-fn with_line(text: &str, line: usize, new: &str) -> String {
-    text.lines()
-        .enumerate()
-        .map(|(i, old)| {
-            if i + 1 == line {
-                format!("{new}\n")
-            } else {
-                format!("{old}\n")
-            }
-        })
-        .collect()
-}
-
 #[test]
 fn every_problem_points_and_suggests() {
-    let table = include_str!("problems.txt");
-    let mut cases = 0;
-    for case in table.split("\n@ ").skip(1) {
-        let mut lines = case.trim_end().lines();
-        let line = lines
-            .next()
-            .and_then(|line| line.parse().ok())
-            .expect("a line");
-        let (told, new): (Vec<_>, Vec<_>) =
-            lines.partition(|line| ["= ", "~ ", "? "].iter().any(|mark| line.starts_with(mark)));
-        let marked = |mark| {
-            told.iter()
-                .find_map(|line| line.strip_prefix(mark))
-                .unwrap_or_default()
-        };
-        let mut place = marked("= ").splitn(3, ' ');
-        let code = place.next().expect("a code");
-        let column: usize = place
-            .next()
-            .and_then(|column| column.parse().ok())
-            .expect("a column");
-        let path = place.next().unwrap_or_default();
-        assert!(Code::ALL.iter().any(|known| known.name() == code), "{case}");
-
-        let text = with_line(CONNECTION, line, &new.join("\n"));
-        let report = check(&text);
-        let fits = |problem: &&Problem| {
-            problem.code.name() == code
-                && (column == 0 || problem.column == column)
-                && (path.is_empty() || problem.path == path)
-                && problem.message.contains(marked("~ "))
-                && problem
-                    .suggestion
-                    .as_deref()
-                    .unwrap_or_default()
-                    .contains(marked("? "))
-                && problem.line > 0
-        };
-        assert!(
-            report.problems.iter().any(|problem| fits(&problem)),
-            "{case}\n{report}\n{}",
-            report.draw(false)
-        );
-        cases += 1;
-    }
+    let cases = every_case_is_told(include_str!("problems.txt"), CONNECTION, check);
     assert!(cases > 40, "{cases}");
     // The line is that of the change, or of the one added behind it.
     let report = check(&with_line(
@@ -547,7 +494,12 @@ fn secrets_are_read_as_they_are_written() {
 fn every_code_has_a_stable_name_and_a_test() {
     let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
     assert_eq!(names.len(), Code::ALL.len());
-    let tests = [include_str!("problems.rs"), include_str!("problems.txt")].concat();
+    let tests = [
+        include_str!("problems.rs"),
+        include_str!("problems.txt"),
+        include_str!("credentials.txt"),
+    ]
+    .concat();
     for code in Code::ALL {
         let named = [
             format!("Code::{code:?}"),

@@ -1,27 +1,28 @@
-//! Connections: the two ends, how they prove who they are, and when silence counts.
+//! Connections: the two ends, who they are, and when silence counts.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ike::config::identity::{Identity, IdentityPattern};
+use ike::config::identity::{Identity, IdentityError, IdentityPattern};
 use ike::config::proposal;
-use ike::config::{Authentication, Connection, Liveness, Local, Remote};
-use ike::crypto::Secret;
+use ike::config::{Connection, Liveness, Local, Remote, Strength};
+use ike::pki::Certificate;
 
+use super::auth::{self, Auth};
 use super::values::{DAY, HOUR, duration, read_duration};
 use super::{FoundConnection, Named, traffic};
+use crate::files::subject;
 use crate::report::{Code, Severity, printable};
-use crate::secret;
-use crate::walk::{Bad, Draft, Walk};
+use crate::walk::{Bad, Draft, Fields, Place, Walk, list};
 use crate::words;
 use crate::yaml::{Node, Value};
 
+/// Names of a certificate that a message lists.
+const MAX_NAMES: usize = 8;
+
 /// What stands under the name of a connection.
-pub(super) fn read(
-    walk: &mut Walk<'_>,
-    entry: Named<'_>,
-    check_mode: bool,
-) -> Option<FoundConnection> {
+pub(super) fn read(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundConnection> {
     let fields = walk.fields(entry.node, Some(entry.key), &entry.path, &words::CONNECTION)?;
     let local = walk.required(&fields, "local", "local: { address: 192.0.2.1 }");
     let local = local.and_then(|node| read_end(walk, node, &fields.path("local")));
@@ -31,8 +32,13 @@ pub(super) fn read(
         "remote: { address: 198.51.100.7 }, or remote: { address: any }",
     );
     let remote = remote.and_then(|node| read_end(walk, node, &fields.path("remote")));
-    let auth = walk.required(&fields, "auth", "auth: { psk: { file: NAME.psk } }");
-    let secret = auth.and_then(|node| read_auth(walk, node, &fields.path("auth"), check_mode));
+    let node = walk.required(
+        &fields,
+        "auth",
+        "auth: { psk: { file: NAME.psk } }, or auth: { certificate: NAME.pem, key: NAME.key, ca: CA.pem }",
+    );
+    let auth = node
+        .and_then(|node| auth::read(walk, node, &fields.path("auth"), implied_strength(&fields)));
     let proposals = traffic::read_proposals(walk, &fields, "ike", proposal::read_ike);
     let liveness = fields.get("liveness").map_or_else(
         || Some(Liveness::default()),
@@ -41,52 +47,205 @@ pub(super) fn read(
     let childless = fields
         .get("children")
         .is_none_or(|node| matches!(&node.value, Value::Map(children) if children.is_empty()));
+    let addresses = [&local, &remote].map(|end| end.as_ref().map(|end| end.address));
     let children = fields
         .get("children")
-        .map(|node| traffic::read_children(walk, node, &fields.path("children")))
+        .map(|node| traffic::read_children(walk, node, &fields.path("children"), addresses))
         .unwrap_or_default();
     let (places, children): (Vec<_>, Vec<_>) = children.into_iter().unzip();
     // A misspelt `children` is no missing one.
     let childless = childless && !fields.is_misspelt();
-    let (local, remote, liveness) = (local?, remote?, liveness?);
-    let Some(id) = local.id.or_else(|| local.address.map(Identity::from)) else {
-        let message =
-            "`local` has neither address nor id: the peer must be told who we are".to_owned();
-        let draft = Draft::of(Code::MissingKey, Severity::Error, &fields.place, message);
-        walk.drafts.push(draft.suggest("add local: { id: ... }"));
-        return None;
-    };
+    let (local, remote) = (local?, remote?);
+    let anybody_is_meant = matches!(remote.id, Some((Who::Anybody, _)));
+    let local_id = local_id(walk, &fields, &local, auth.as_ref());
+    let remote_id = remote_id(walk, &remote, auth.as_ref());
+    let auth = auth?;
     let connection = Connection {
         name: entry.name?,
         local: Local {
             address: local.address,
-            id,
+            id: local_id?,
         },
         remote: Remote {
             address: remote.address,
-            id: remote
-                .id
-                .or_else(|| remote.address.map(Identity::from))
-                .map(IdentityPattern::from),
+            id: remote_id?,
         },
         proposals,
-        authentication: Authentication::PRE_SHARED_KEY,
+        authentication: auth.authentication,
         children,
-        liveness,
+        liveness: liveness?,
     };
     Some(FoundConnection {
         connection,
         place: fields.place,
         children: places,
         childless,
-        secret,
+        anybody_is_meant,
+        secret: auth.secret,
+        credentials: auth.credentials,
     })
+}
+
+/// Who asks for CNSA 1.0 by its name asks for its certificates too (RFC 9206 section 4), unless they say otherwise.
+fn implied_strength(fields: &Fields<'_>) -> Strength {
+    let is_cnsa1 = |node: &Node| matches!(&node.value, Value::Scalar(text) if text.trim().eq_ignore_ascii_case("cnsa1"));
+    let all = fields.get("ike").is_some_and(|node| match &node.value {
+        Value::List(items) => !items.is_empty() && items.iter().all(is_cnsa1),
+        _ => is_cnsa1(node),
+    });
+    if all {
+        Strength::Cnsa1
+    } else {
+        Strength::Default
+    }
+}
+
+/// Who we say we are: what is written, else what our certificate says, else our address.
+fn local_id(
+    walk: &mut Walk<'_>,
+    fields: &Fields<'_>,
+    local: &End,
+    auth: Option<&Auth>,
+) -> Option<Identity> {
+    let certificate = auth.and_then(Auth::certificate);
+    match &local.id {
+        Some((Who::Like(IdentityPattern::Exact(id)), place)) => {
+            if let Some(certificate) =
+                certificate.filter(|certificate| !certificate.vouches_for(id))
+            {
+                let message = format!(
+                    "`{}` is not in our certificate, which holds {}",
+                    printable(&id.to_string()),
+                    names(certificate)
+                );
+                let draft = Draft::of(
+                    Code::IdentityNotInCertificate,
+                    Severity::Error,
+                    place,
+                    message,
+                );
+                walk.drafts.push(
+                    draft.suggest("write one of these, or leave the id out to use the subject"),
+                );
+                return None;
+            }
+            Some(id.clone())
+        }
+        Some((who, place)) => {
+            let message = match who {
+                Who::Anybody => "`any`: the peer must be told who we are".to_owned(),
+                Who::Like(pattern) => {
+                    format!(
+                        "`{}` is a pattern, which only the id of the remote end may be",
+                        printable(&pattern.to_string())
+                    )
+                }
+            };
+            let draft = Draft::of(Code::BadIdentity, Severity::Error, place, message);
+            walk.drafts
+                .push(draft.suggest("write the one identity that is ours"));
+            None
+        }
+        None => {
+            let held = certificate.and_then(|certificate| own_name(certificate));
+            let id = held.or_else(|| local.address.map(Identity::from));
+            // Where `auth` is wrong, whether an id is missing is not known.
+            if id.is_none() && auth.is_some() {
+                let message =
+                    "`local` has neither address nor id: the peer must be told who we are"
+                        .to_owned();
+                let draft = Draft::of(Code::MissingKey, Severity::Error, &fields.place, message);
+                walk.drafts.push(draft.suggest("add local: { id: ... }"));
+            }
+            id
+        }
+    }
+}
+
+/// Whom we accept as the peer, `None` within for anybody who can authenticate.
+fn remote_id(
+    walk: &mut Walk<'_>,
+    remote: &End,
+    auth: Option<&Auth>,
+) -> Option<Option<IdentityPattern>> {
+    match &remote.id {
+        Some((Who::Anybody, _)) => return Some(None),
+        Some((Who::Like(pattern), _)) => return Some(Some(pattern.clone())),
+        None => {}
+    }
+    let auth = auth?;
+    let pinned = auth
+        .pinned
+        .as_ref()
+        .and_then(|certificate| own_name(certificate));
+    if let Some(id) = pinned {
+        return Some(Some(id.into()));
+    }
+    if auth.needs_remote_id {
+        let message =
+            "`remote` has no id: whoever has a certificate of the authority could come".to_owned();
+        let draft = Draft::of(Code::MissingKey, Severity::Error, &remote.place, message);
+        walk.drafts.push(draft.suggest(
+            "add id: branch.example.com, a name in the peer's certificate; *.example.com takes all below it, and any takes everybody",
+        ));
+        return None;
+    }
+    if remote.address.is_none()
+        && auth.credentials.as_ref().is_some_and(|_| {
+            auth.authentication.remote != ike::config::RemoteAuthentication::PreSharedKey
+        })
+    {
+        let message =
+            "`remote` has neither address nor id: nobody can be told apart by a key alone"
+                .to_owned();
+        let draft = Draft::of(Code::MissingKey, Severity::Error, &remote.place, message);
+        walk.drafts.push(
+            draft.suggest("add id: ..., or id: any if this is the only peer without address"),
+        );
+        return None;
+    }
+    Some(
+        remote
+            .address
+            .map(Identity::from)
+            .map(IdentityPattern::from),
+    )
+}
+
+/// The name that a certificate gives its owner: the subject, or its first alternative where that is empty.
+fn own_name(certificate: &Arc<Certificate>) -> Option<Identity> {
+    let subject = certificate.subject();
+    let is_empty = matches!(subject, Identity::DistinguishedName(der) if der.len() <= 2);
+    if is_empty {
+        certificate.names().first().cloned()
+    } else {
+        Some(subject.clone())
+    }
+}
+
+fn names(certificate: &Certificate) -> String {
+    let others = certificate
+        .names()
+        .iter()
+        .take(MAX_NAMES)
+        .map(|name| printable(&name.to_string()));
+    let all: Vec<String> = std::iter::once(subject(certificate))
+        .chain(others)
+        .collect();
+    list(&all.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Who an end is said to be.
+enum Who {
+    Anybody,
+    Like(IdentityPattern),
 }
 
 /// One end, as far as it is said.
 struct End {
     address: Option<IpAddr>,
-    id: Option<Identity>,
+    id: Option<(Who, Place)>,
+    place: Place,
 }
 
 fn read_end(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<End> {
@@ -95,19 +254,19 @@ fn read_end(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<End> {
         read_address(walk, node, &fields.path("address"))
     });
     let id = fields.get("id").map_or(Some(None), |node| {
-        let parse = |text: &str| {
-            text.parse::<Identity>().map(Some).map_err(|error| Bad {
-                suggestion: error.suggestion().map(str::to_owned),
-                ..Bad::new(&error)
-            })
+        let path = fields.path("id");
+        let parse = |text: &str| match text {
+            "any" | "%any" => Ok(Who::Anybody),
+            _ => text
+                .parse()
+                .map(Who::Like)
+                .map_err(|error: IdentityError| Bad {
+                    suggestion: error.suggestion().map(str::to_owned),
+                    ..Bad::new(&error)
+                }),
         };
-        walk.parsed(
-            node,
-            &fields.path("id"),
-            Code::BadIdentity,
-            "an identity",
-            parse,
-        )
+        let who = walk.parsed(node, &path, Code::BadIdentity, "an identity", parse)?;
+        Some(Some((who, walk.place(node, &path))))
     });
     // Without this, the mistake would be told twice.
     if fields.is_misspelt() {
@@ -116,6 +275,7 @@ fn read_end(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<End> {
     Some(End {
         address: address?,
         id: id?,
+        place: fields.place,
     })
 }
 
@@ -161,12 +321,6 @@ fn read_address(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Option<I
             },
         },
     )
-}
-
-fn read_auth(walk: &mut Walk<'_>, node: &Node, path: &str, check_mode: bool) -> Option<Secret> {
-    let fields = walk.fields(node, None, path, &words::AUTH)?;
-    let psk = walk.required(&fields, "psk", "psk: { file: NAME.psk }")?;
-    secret::read(walk, psk, &fields.path("psk"), check_mode)
 }
 
 fn read_liveness(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Liveness> {

@@ -5,15 +5,16 @@
 //! kernel: xfrm                    # or none: IKE SAs without children, for floods and load
 //! connections:
 //!   NAME:
-//!     local:    { address: IP | any, id: ID }          # both may be left out where the other is there
-//!     remote:   { address: IP | any, id: ID }          # no address: whoever comes
-//!     auth:     { psk: { file: PATH } }                # or psk: "..." in a file of mode 0600; 0x..., 0s... (base64)
+//!     local:    { address: IP | any, id: ID }          # default id: the certificate's subject, else the address
+//!     remote:   { address: IP | any, id: ID }          # no address: whoever comes; see below for patterns
+//!     auth:     AUTH
 //!     ike:      PROPOSAL, default, cnsa1, compatible, or a list   # default: default, today's best
 //!     liveness: { interval: 30s | never, give_up: 60s }
 //!     children:
 //!       NAME:
-//!         local:  SELECTOR or a list                   # 10.1.0.0/16, 10.1.0.5-10.1.0.9[tcp/443]
-//!         remote: SELECTOR or a list
+//!         mode:   tunnel | transport                   # default: tunnel
+//!         local:  SELECTOR or a list                   # 10.1.0.0/16, 2001:db8:1::/48, 10.1.0.5-10.1.0.9[tcp/443]
+//!         remote: SELECTOR or a list                   # transport: may be left out, or be only tcp/443
 //!         esp:    as ike                               # default: default
 //!         keep:   up | passive                         # default: passive
 //!         lifetime: 8h
@@ -23,23 +24,51 @@
 //!   NAME: { pass: { local: SELECTOR, remote: SELECTOR, priority: 10 } }      # or drop
 //! limits: { half_open: 1024, half_open_per_address: 8, half_open_timeout: 30s, cookie_threshold: 32, children_per_ike_sa: 64 }
 //! ```
+//!
+//! Paths are relative to the directory of the policy file. `AUTH` is one of
+//!
+//! ```yaml
+//! auth: { psk: { file: PATH } }                          # one secret for both; or psk: "..." in a file of mode 0600
+//! auth: { certificate: PATH, key: PATH, ca: PATH }       # both sign; what is said of the two sides below in one mapping
+//! auth: { key: PATH, public_key: PATH }                  # both sign with raw public keys (RFC 7670)
+//! auth:                                                  # each side in its own way
+//!   local:                                               # we: psk, or
+//!     certificate: PATH or a list                        #   ours, with its chain where there is one; none: a raw key
+//!     key: PATH                                          #   or { file: PATH, passphrase: { file: PATH } }
+//!   remote:                                              # the peer: psk, or certificate: PATH or public_key: PATH, which
+//!     ca: PATH or a list                                 #   are believed as they are, or one of these authorities
+//!     crl: PATH or a list                                #   besides what certificates name; read again when it changes
+//!     revocation: off | if-available | strict            #   default: if-available
+//!     strength: default | cnsa1                          #   default: cnsa1 beside ike: cnsa1, else default
+//!     rsa_sha1: refuse | accept                          #   authentication method 1, of old peers
+//! ```
+//!
+//! A file may hold several certificates. In `ca`, roots and intermediates are told apart by themselves: who has signed
+//! itself, or whose authority is not there, is believed; the others help to find a path. A secret is taken as it is, or
+//! as `0x...` or `0s...` (base64). Private keys, passphrases and secrets must be their owner's alone (mode 0600).
+//!
+//! The id of the remote end may be a pattern, `*.branches.example.com`, `*@example.com` or `"C=DE, O=Example, CN=*"`, or
+//! `any`. With an authority it has to be written: whom it vouches for is not yet whom a connection is for. Otherwise it is
+//! the subject of the certificate that was named, or the address. The narrowest of several that fit goes first.
 
+mod auth;
 mod connection;
 mod traffic;
 mod values;
 
 use std::sync::Arc;
 
-use ike::config::{Configuration, Connection, KernelMode, Limits, Name, Shunt};
+use ike::config::{Configuration, Connection, KernelMode, Limits, Name, PublicCredentials, Shunt};
 use ike::crypto::Secret;
 
+use crate::Loaded;
 use crate::check;
+use crate::files::Files;
 use crate::report::{Code, Report, Severity};
 use crate::source::Source;
 use crate::walk::{self, Bad, Draft, Place, Walk, join};
 use crate::words;
 use crate::yaml::{self, Node, Value};
-use crate::{Loaded, Secrets};
 
 /// The version of the language that is read.
 pub const VERSION: u32 = 1;
@@ -52,7 +81,10 @@ pub(crate) struct FoundConnection {
     pub(crate) children: Vec<Place>,
     /// Whether the file gives it no child, not even a wrong one.
     pub(crate) childless: bool,
+    /// Whether `remote: { id: any }` is written.
+    pub(crate) anybody_is_meant: bool,
     secret: Option<Secret>,
+    credentials: Option<Arc<PublicCredentials>>,
 }
 
 /// A pass or drop policy and where it was found.
@@ -86,6 +118,7 @@ pub(crate) fn load(
 ) -> Result<Loaded, Report> {
     let mut found = Found::default();
     let mut visible = Vec::new();
+    let mut files = Files::new(check_mode);
     for (file, source) in sources.iter().enumerate() {
         match yaml::parse(file, source) {
             Ok(root) => {
@@ -94,8 +127,9 @@ pub(crate) fn load(
                     source,
                     drafts: &mut drafts,
                     visible: Vec::new(),
+                    files: &mut files,
                 };
-                read_file(&mut walk, &root, &mut found, check_mode);
+                read_file(&mut walk, &root, &mut found);
                 visible.push(Some(walk.visible));
             }
             Err(draft) => {
@@ -109,8 +143,11 @@ pub(crate) fn load(
     if report.has_errors() {
         return Err(report);
     }
+    let policies = sources.into_iter().map(|source| source.path);
     let mut loaded = Loaded {
         warnings: report,
+        keys: files.keys,
+        files: policies.chain(files.named).collect(),
         ..Loaded::default()
     };
     let Configuration {
@@ -118,24 +155,23 @@ pub(crate) fn load(
         shunts,
         limits,
         kernel,
-        credentials: _,
+        credentials,
     } = &mut loaded.configuration;
     *kernel = found.kernel_mode();
     *limits = found.limits.map(|(limits, _)| limits).unwrap_or_default();
     shunts.extend(found.shunts.into_iter().map(|found| Arc::new(found.shunt)));
-    let mut secrets = Secrets::new();
-    for FoundConnection {
-        connection, secret, ..
-    } in found.connections
-    {
-        secrets.extend(secret.map(|secret| (connection.name.clone(), secret)));
-        connections.push(Arc::new(connection));
+    for found in found.connections {
+        let name = || found.connection.name.clone();
+        loaded
+            .secrets
+            .extend(found.secret.map(|secret| (name(), secret)));
+        credentials.extend(found.credentials.map(|one| (name(), one)));
+        connections.push(Arc::new(found.connection));
     }
-    loaded.secrets = secrets;
     Ok(loaded)
 }
 
-fn read_file(walk: &mut Walk<'_>, root: &Node, found: &mut Found, check_mode: bool) {
+fn read_file(walk: &mut Walk<'_>, root: &Node, found: &mut Found) {
     if matches!(root.value, Value::Null) {
         let bad = Bad::new("the file says nothing").suggest(format!("add version: {VERSION}"));
         return walk.tell(Code::MissingKey, Severity::Error, root, "", bad);
@@ -171,9 +207,7 @@ fn read_file(walk: &mut Walk<'_>, root: &Node, found: &mut Found, check_mode: bo
     }
     if let Some(node) = file.get("connections") {
         for entry in named(walk, node, "connections", "connections") {
-            found
-                .connections
-                .extend(connection::read(walk, entry, check_mode));
+            found.connections.extend(connection::read(walk, entry));
         }
     }
     if let Some(node) = file.get("policies") {

@@ -1,5 +1,6 @@
 //! Traffic: the children of connections, and what passes or is dropped beside them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,24 +28,38 @@ pub(super) fn read_children(
     walk: &mut Walk<'_>,
     node: &Node,
     path: &str,
+    ends: [EndAddress; 2],
 ) -> Vec<(Place, Arc<Child>)> {
     let entries = named(walk, node, path, "children");
     entries
         .into_iter()
-        .filter_map(|entry| read_child(walk, entry))
+        .filter_map(|entry| read_child(walk, entry, ends))
         .collect()
 }
 
-fn read_child(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<(Place, Arc<Child>)> {
+/// The address of an end; `None` within for any, `None` where what is written is none.
+type EndAddress = Option<Option<IpAddr>>;
+
+fn read_child(
+    walk: &mut Walk<'_>,
+    entry: Named<'_>,
+    [local_end, remote_end]: [EndAddress; 2],
+) -> Option<(Place, Arc<Child>)> {
     let fields = walk.fields(entry.node, Some(entry.key), &entry.path, &words::CHILD)?;
     let mode = fields.get("mode").map_or(Some(Mode::Tunnel), |node| {
         read_mode(walk, node, &fields.path("mode"))
     });
-    let mut end = |key: &str| match (mode, fields.get(key)) {
-        (Some(Mode::Transport), None) => Some(Vec::new()),
-        _ => read_selectors(walk, &fields, key),
+    let (local, remote) = match mode {
+        Some(Mode::Transport) => (
+            read_own_selectors(walk, &fields, "local", (local_end, remote_end)),
+            read_own_selectors(walk, &fields, "remote", (remote_end, local_end)),
+        ),
+        Some(Mode::Tunnel) => (
+            read_selectors(walk, &fields, "local"),
+            read_selectors(walk, &fields, "remote"),
+        ),
+        None => (None, None),
     };
-    let (local, remote) = (end("local"), end("remote"));
     let proposals = read_proposals(walk, &fields, "esp", proposal::read_esp);
     let keep = fields.get("keep").map_or(Some(Keep::Passive), |node| {
         read_keep(walk, node, &fields.path("keep"))
@@ -72,6 +87,79 @@ fn read_child(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<(Place, Arc<Child
     Some((fields.place, Arc::new(child)))
 }
 
+fn read_mode(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Mode> {
+    let words = [("tunnel", Mode::Tunnel), ("transport", Mode::Transport)];
+    let elsewhere = [
+        ("host", "transport"),
+        ("beet", "tunnel"),
+        ("iptfs", "tunnel"),
+        ("pass", "policies: { NAME: { pass: ... } }"),
+        ("drop", "policies: { NAME: { drop: ... } }"),
+    ];
+    walk.parsed(node, path, Code::BadWord, "tunnel or transport", |text| {
+        word(text, &words, &elsewhere)
+    })
+}
+
+/// Selectors of transport mode: of the end's own address, which is left out but for a protocol and ports. Empty where all
+/// its traffic is meant and the address is not known. `other`: the address of the other end, which says the family.
+fn read_own_selectors(
+    walk: &mut Walk<'_>,
+    fields: &Fields<'_>,
+    key: &str,
+    (end, other): (EndAddress, EndAddress),
+) -> Option<Vec<Selector>> {
+    let (end, other) = (end?, other?);
+    let Some(node) = fields.get(key) else {
+        return match end {
+            Some(address) => Some(vec![Selector::from(address)]),
+            None => Some(Vec::new()),
+        };
+    };
+    let read = |walk: &mut Walk<'_>, node: &Node, path: &str| {
+        let text = walk.scalar(node, path, "a protocol with ports, such as tcp/443")?;
+        let ports = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+            .unwrap_or(text);
+        if let Some(selectors) = own_ports(ports, end, other) {
+            let selectors = selectors.into_iter();
+            return selectors
+                .map(|selector| in_kernel(walk, node, path, selector))
+                .collect();
+        }
+        let selector = read_selector(walk, node, path)?;
+        if let Some(end) = end.filter(|end| selector.addresses != Selector::from(*end).addresses) {
+            let bad = Bad::new(format!(
+                "`{selector}`: transport mode protects what the two ends send each other, and that end is {end}"
+            ));
+            let bad = bad.suggest(format!(
+                "leave `{key}` out, write only a protocol with ports such as tcp/443, or use mode: tunnel for networks"
+            ));
+            walk.tell(Code::TransportEnds, Severity::Error, node, path, bad);
+            return None;
+        }
+        Some(vec![selector])
+    };
+    let expected = ("a protocol with ports or a list of them", MAX_SELECTORS);
+    let selectors = walk.one_or_more(node, &fields.path(key), expected, read)?;
+    Some(selectors.concat())
+}
+
+/// A protocol with ports of an end; where its address is not known, of any address of the families that it may have.
+fn own_ports(ports: &str, end: Option<IpAddr>, other: Option<IpAddr>) -> Option<Vec<Selector>> {
+    let networks = match (end, other) {
+        (Some(end), _) => vec![end.to_string()],
+        (None, Some(IpAddr::V4(_))) => vec!["0.0.0.0/0".to_owned()],
+        (None, Some(IpAddr::V6(_))) => vec!["::/0".to_owned()],
+        (None, None) => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
+    };
+    let selectors = networks
+        .iter()
+        .map(|network| format!("{network}[{ports}]").parse().ok());
+    selectors.collect()
+}
+
 fn read_keep(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Keep> {
     let words = [("up", Keep::Up), ("passive", Keep::Passive)];
     let elsewhere = [
@@ -90,14 +178,6 @@ fn read_keep(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Keep> {
         return None;
     }
     walk.parsed(node, path, Code::BadWord, "up or passive", |text| {
-        word(text, &words, &elsewhere)
-    })
-}
-
-fn read_mode(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Mode> {
-    let words = [("tunnel", Mode::Tunnel), ("transport", Mode::Transport)];
-    let elsewhere = [("host", "transport"), ("net", "tunnel")];
-    walk.parsed(node, path, Code::BadWord, "tunnel or transport", |text| {
         word(text, &words, &elsewhere)
     })
 }
@@ -151,28 +231,33 @@ pub(super) fn read_shunt(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundS
 
 fn read_selectors(walk: &mut Walk<'_>, fields: &Fields<'_>, key: &str) -> Option<Vec<Selector>> {
     let node = walk.required(fields, key, &format!("{key}: 10.1.0.0/16"))?;
-    let read = |walk: &mut Walk<'_>, node: &Node, path: &str| {
-        let parse = |text: &str| {
-            text.parse::<Selector>().map_err(|error| Bad {
-                message: error.to_string(),
-                suggestion: error.suggestion.map(|text| format!("write {text}")),
-                at: Some(error.at),
-            })
-        };
-        let selector = walk.parsed(node, path, Code::BadSelector, "a traffic selector", parse)?;
-        if let Err(limit) = selector.to_kernel() {
-            let bad = Bad::new(format!("`{selector}`: {limit}"));
-            walk.tell(Code::KernelCannotSelect, Severity::Error, node, path, bad);
-            return None;
-        }
-        Some(selector)
-    };
     walk.one_or_more(
         node,
         &fields.path(key),
         ("a traffic selector or a list of them", MAX_SELECTORS),
-        read,
+        read_selector,
     )
+}
+
+fn read_selector(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Selector> {
+    let parse = |text: &str| {
+        text.parse::<Selector>().map_err(|error| Bad {
+            message: error.to_string(),
+            suggestion: error.suggestion.map(|text| format!("write {text}")),
+            at: Some(error.at),
+        })
+    };
+    let selector = walk.parsed(node, path, Code::BadSelector, "a traffic selector", parse)?;
+    in_kernel(walk, node, path, selector)
+}
+
+fn in_kernel(walk: &mut Walk<'_>, node: &Node, path: &str, selector: Selector) -> Option<Selector> {
+    if let Err(limit) = selector.to_kernel() {
+        let bad = Bad::new(format!("`{selector}`: {limit}"));
+        walk.tell(Code::KernelCannotSelect, Severity::Error, node, path, bad);
+        return None;
+    }
+    Some(selector)
 }
 
 /// Proposals, or the default ones. Empty where one of them is wrong. Algorithms that work only because they are named are
