@@ -3,16 +3,26 @@
 //! git keeps no more of a file's mode than whether it can be executed, so that a secret is readable by others after a
 //! checkout, and would be refused, as it should. The tests copy an example and set the modes that its users would.
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
+use ike::config::identity::IdentityPattern;
 use ike::config::selector::narrow;
-use ike::config::{Configuration, Connection, Keep, ShuntAction};
+use ike::config::{
+    Configuration, Connection, Keep, LocalAuthentication, Mode, PublicCredentials,
+    RemoteAuthentication, Revocation, ShuntAction,
+};
 use policies::{Loaded, Severity};
+use tempfile::TempDir;
 
-/// Loads one file of an example from a copy in which secrets have mode 0600.
-fn load(example: &str, file: &str) -> Loaded {
+use common::{Authority, DAY, encrypted, write};
+
+/// A copy of an example, in which secrets have mode 0600.
+fn copy(example: &str) -> TempDir {
     let from = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("examples")
         .join(example);
@@ -21,38 +31,50 @@ fn load(example: &str, file: &str) -> Loaded {
         let path = entry.expect("an entry").path();
         let to = copy.path().join(path.file_name().expect("a name"));
         fs::copy(&path, &to).expect("a copy");
-        let mode = if to.extension().is_some_and(|extension| extension == "psk") {
-            0o600
-        } else {
-            0o644
+        let mode = match to.extension().and_then(|extension| extension.to_str()) {
+            Some("psk") => 0o600,
+            Some("sh") => 0o755,
+            _ => 0o644,
         };
         fs::set_permissions(&to, fs::Permissions::from_mode(mode)).expect("the mode is set");
     }
-    policies::load(&[copy.path().join(file)])
-        .unwrap_or_else(|report| panic!("{example}/{file}:\n{}", report.draw(false)))
+    copy
+}
+
+fn load_from(folder: &TempDir, file: &str) -> Loaded {
+    policies::load(&[folder.path().join(file)])
+        .unwrap_or_else(|report| panic!("{file}:\n{}", report.draw(false)))
+}
+
+/// Loads one file of an example that needs no certificates.
+fn load(example: &str, file: &str) -> Loaded {
+    load_from(&copy(example), file)
+}
+
+fn connection(loaded: &Loaded, name: &str) -> std::sync::Arc<Connection> {
+    let mut all = loaded.configuration.connections.iter();
+    all.find(|one| one.name.as_str() == name)
+        .expect("the connection")
+        .clone()
+}
+
+fn credentials<'a>(loaded: &'a Loaded, name: &str) -> Option<&'a PublicCredentials> {
+    let mut all = loaded.configuration.credentials.iter();
+    all.find(|(one, _)| one.as_str() == name)
+        .map(|(_, credentials)| &**credentials)
 }
 
 /// Whether the two descriptions of one tunnel fit: addresses, ids, secrets, algorithms, traffic.
 fn assert_agree(a: (&Loaded, &str), b: (&Loaded, &str)) {
-    let connection = |(loaded, name): (&Loaded, &str)| {
-        loaded
-            .configuration
-            .connections
-            .iter()
-            .find(|one| one.name.as_str() == name)
-            .expect("the connection")
-            .clone()
-    };
     let secret = |(loaded, name): (&Loaded, &str)| {
-        loaded
-            .secrets
-            .iter()
-            .find(|(one, _)| one.as_str() == name)
+        let mut all = loaded.secrets.iter();
+        all.find(|(one, _)| one.as_str() == name)
             .map(|(_, secret)| secret.clone())
-            .expect("the secret")
     };
     assert_eq!(secret(a), secret(b));
-    let (a, b) = (connection(a), connection(b));
+    assert_proofs_fit(a, b);
+    assert_proofs_fit(b, a);
+    let (a, b) = (connection(a.0, a.1), connection(b.0, b.1));
     let knows = |a: &Connection, b: &Connection| {
         a.remote
             .id
@@ -65,14 +87,37 @@ fn assert_agree(a: (&Loaded, &str), b: (&Loaded, &str)) {
     assert!(knows(&a, &b) && knows(&b, &a), "{a:?}\n{b:?}");
     assert!(a.initiates() || b.initiates());
     assert_eq!(a.proposals, b.proposals);
-    for child in &a.children {
-        let other = b
-            .children
-            .iter()
-            .find(|other| narrow(&other.remote, &child.local) == child.local);
+    let (caller, other) = if a.initiates() { (&a, &b) } else { (&b, &a) };
+    for child in &caller.children {
+        let fits = |other: &&std::sync::Arc<ike::config::Child>| {
+            narrow(&other.remote, &child.local) == child.local
+                && narrow(&other.local, &child.remote) == child.remote
+        };
+        let other = other.children.iter().find(fits);
         let other = other.expect("a child for the same traffic");
-        assert_eq!(narrow(&other.local, &child.remote), child.remote);
         assert_eq!(child.proposals, other.proposals);
+        assert_eq!(child.mode, other.mode);
+    }
+}
+
+/// Whether `b` accepts how `a` proves itself.
+fn assert_proofs_fit(a: (&Loaded, &str), b: (&Loaded, &str)) {
+    let (ours, theirs) = (connection(a.0, a.1), connection(b.0, b.1));
+    match (ours.authentication.local, theirs.authentication.remote) {
+        (LocalAuthentication::PreSharedKey, RemoteAuthentication::PreSharedKey) => {}
+        (LocalAuthentication::Signature, RemoteAuthentication::Signature(_)) => {
+            let own = credentials(a.0, a.1).and_then(|one| one.own.as_ref());
+            let own = own.expect("a key of our own");
+            assert!(a.0.keys.contains_key(&own.key.fingerprint()));
+            assert!(own.chain[0].vouches_for(&ours.local.id));
+            let trust = &credentials(b.0, b.1).expect("trust").trust;
+            let issuer = own.chain.last().expect("a certificate").issuer();
+            let mut anchors = trust.certificates();
+            assert!(
+                trust.wants_raw_keys() || anchors.any(|anchor| anchor.subject().matches(issuer))
+            );
+        }
+        other => panic!("{other:?}"),
     }
 }
 
@@ -199,7 +244,7 @@ fn a_directory_is_read_as_one_in_the_order_of_its_files() {
             .remote
             .id
             .as_ref()
-            .map(ToString::to_string)
+            .map(IdentityPattern::to_string)
             .as_deref(),
         Some("198.51.100.2")
     );
@@ -209,4 +254,176 @@ fn a_directory_is_read_as_one_in_the_order_of_its_files() {
             .values()
             .all(|secret| secret.as_bytes() == (0..16).collect::<Vec<u8>>())
     );
+}
+
+/// The files that make-certificates.sh of the example would make.
+fn make_certificates(folder: &TempDir) {
+    let authority = Authority::root("Example VPN CA");
+    write(folder.path(), "ca.pem", authority.pem());
+    for name in ["hq", "branch"] {
+        let (certificate, key) = authority.issue(name, &[&format!("{name}.example.com")], |_| {});
+        write(folder.path(), &format!("{name}.pem"), certificate);
+        write(folder.path(), &format!("{name}.key"), key);
+    }
+}
+
+fn assert_certificates_agree(folder: &TempDir) {
+    let (hq, branch) = (
+        load_from(folder, "hq.yaml"),
+        load_from(folder, "branch.yaml"),
+    );
+    assert_quiet(&hq);
+    assert_quiet(&branch);
+    assert_agree((&hq, "branch"), (&branch, "hq"));
+    let names: Vec<_> = hq
+        .files
+        .iter()
+        .filter_map(|file| file.file_name())
+        .collect();
+    assert_eq!(names, ["hq.yaml", "ca.pem", "hq.key", "hq.pem"]);
+    assert!(!format!("{hq:?}").contains("PRIVATE"));
+}
+
+#[test]
+fn two_gateways_with_certificates_of_one_authority_agree_in_ten_lines() {
+    let folder = copy("certificates");
+    make_certificates(&folder);
+    assert_certificates_agree(&folder);
+    let text = include_str!("../examples/certificates/hq.yaml");
+    assert!(text.lines().filter(|line| !line.starts_with('#')).count() < 10);
+}
+
+#[test]
+fn the_script_of_the_example_makes_the_files_that_it_names() {
+    let folder = copy("certificates");
+    let script = Command::new("sh")
+        .arg("make-certificates.sh")
+        .current_dir(folder.path())
+        .output();
+    match (Command::new("openssl").arg("version").output(), script) {
+        (Ok(version), Ok(script))
+            if version.status.success() && version.stdout.starts_with(b"OpenSSL 3") =>
+        {
+            let told = String::from_utf8_lossy(&script.stderr);
+            assert!(script.status.success(), "{told}");
+            assert_certificates_agree(&folder);
+        }
+        other => println!("skipped: no openssl 3 on this machine: {other:?}"),
+    }
+}
+
+#[test]
+fn one_connection_serves_all_branches_of_a_company() {
+    let folder = copy("company-ca");
+    let root = Authority::root("Root CA");
+    let branches = root.below("Branches CA");
+    write(folder.path(), "root.pem", root.pem());
+    write(folder.path(), "branches-ca.pem", branches.pem());
+    write(folder.path(), "root.crl", root.crl(DAY));
+    write(folder.path(), "branches.crl", branches.crl(DAY));
+    let (hq, key) = branches.issue("hq", &["hq.example.com"], |_| {});
+    write(folder.path(), "hq.pem", hq);
+    write(folder.path(), "hq.key", key);
+    let (north, key) = branches.issue("north", &["north.branches.example.com"], |_| {});
+    write(folder.path(), "north.pem", north + &branches.pem());
+    write(folder.path(), "north.key", encrypted(&key, "open sesame"));
+    write(folder.path(), "north.pass", "open sesame\n");
+    let (hq, north) = (
+        load_from(&folder, "hq.yaml"),
+        load_from(&folder, "north.yaml"),
+    );
+    assert_quiet(&hq);
+    assert_quiet(&north);
+    assert_agree((&hq, "branches"), (&north, "hq"));
+    // Both send the intermediate certificate, wherever they have it from.
+    for (loaded, name) in [(&hq, "branches"), (&north, "hq")] {
+        let own = credentials(loaded, name).and_then(|one| one.own.as_ref());
+        assert_eq!(own.map(|own| own.chain.len()), Some(2), "{name}");
+    }
+    let RemoteAuthentication::Signature(demand) = connection(&hq, "branches").authentication.remote
+    else {
+        panic!("a signature");
+    };
+    assert_eq!(demand.revocation, Revocation::Strict);
+    assert_eq!(
+        credentials(&hq, "branches")
+            .expect("trust")
+            .trust
+            .lists()
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn a_hub_with_secrets_and_certificates_agrees_with_each_of_its_branches() {
+    let folder = copy("mixed");
+    let authority = Authority::root("Example VPN CA");
+    write(folder.path(), "ca.pem", authority.pem());
+    for name in ["hub", "new"] {
+        let (certificate, key) = authority.issue(name, &[&format!("{name}.example.com")], |_| {});
+        write(folder.path(), &format!("{name}.pem"), certificate);
+        write(folder.path(), &format!("{name}.key"), key);
+    }
+    let hub = load_from(&folder, "hub.yaml");
+    assert_quiet(&hub);
+    for name in ["old", "new", "half"] {
+        let branch = load_from(&folder, &format!("{name}.yaml"));
+        assert_quiet(&branch);
+        assert_agree((&hub, name), (&branch, "hub"));
+    }
+    assert_eq!((hub.secrets.len(), hub.keys.len()), (2, 1));
+    assert!(credentials(&hub, "old").is_none());
+}
+
+#[test]
+fn hosts_in_transport_mode_agree() {
+    let a = load("transport", "a.yaml");
+    assert_quiet(&a);
+    for (file, name) in [("b.yaml", "b"), ("c.yaml", "c")] {
+        let other = load("transport", file);
+        assert_quiet(&other);
+        assert_agree((&a, name), (&other, "a"));
+        let connection = connection(&a, name);
+        assert_eq!(connection.children[0].mode, Mode::Transport);
+    }
+    let database = &connection(&a, "c").children[0];
+    let text = |selectors: &[ike::config::selector::Selector]| selectors[0].to_string();
+    assert_eq!(text(&database.local), "2001:db8::1[tcp/5432]");
+    assert_eq!(text(&database.remote), "2001:db8::3[tcp]");
+}
+
+#[test]
+fn offices_with_ipv6_inside_and_outside_agree() {
+    let hq = load("ipv6", "hq.yaml");
+    assert_quiet(&hq);
+    for name in ["branch", "depot"] {
+        let other = load("ipv6", &format!("{name}.yaml"));
+        assert_quiet(&other);
+        assert_agree((&hq, name), (&other, "hq"));
+    }
+}
+
+#[test]
+fn every_policy_file_of_the_examples_is_tested() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let tests = include_str!("examples.rs");
+    for example in fs::read_dir(examples).expect("the examples are there") {
+        let example = example.expect("an entry").path();
+        let name = example.file_name().expect("a name").to_string_lossy();
+        assert!(tests.contains(&format!("\"{name}\"")), "{name}");
+        let files = fs::read_dir(&example).expect("a directory");
+        let secret = |name: &str| {
+            [".key", ".pem", ".pass"]
+                .iter()
+                .any(|end| name.ends_with(end))
+        };
+        for file in files.map(|file| file.expect("an entry").file_name()) {
+            let file = file.to_string_lossy();
+            assert!(
+                !secret(&file),
+                "{name}/{file} belongs on no stranger's machine"
+            );
+        }
+    }
 }
