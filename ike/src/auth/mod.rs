@@ -1,6 +1,7 @@
 //! Who the peer is: the octets that AUTH covers (RFC 7296 section 2.15) and the methods that prove them.
 
 pub mod ask;
+pub mod certificates;
 pub mod proof;
 pub mod psk;
 pub mod signature;

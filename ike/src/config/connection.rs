@@ -178,6 +178,22 @@ impl Authentication {
         local: LocalAuthentication::PreSharedKey,
         remote: RemoteAuthentication::PreSharedKey,
     };
+
+    /// How strong signatures have to be, where either side signs.
+    #[must_use]
+    pub const fn strength(&self) -> Option<Strength> {
+        match (self.local, self.remote) {
+            (_, RemoteAuthentication::Signature(demand)) => Some(demand.strength),
+            (LocalAuthentication::Signature, _) => Some(Strength::Default),
+            (LocalAuthentication::PreSharedKey, RemoteAuthentication::PreSharedKey) => None,
+        }
+    }
+
+    /// Whether the peer has to sign.
+    #[must_use]
+    pub const fn peer_signs(&self) -> bool {
+        matches!(self.remote, RemoteAuthentication::Signature(_))
+    }
 }
 
 /// How we prove who we are.

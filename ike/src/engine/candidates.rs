@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::Connection;
 use crate::config::identity::{Identity, IdentityPattern};
 use crate::config::proposal::IkeProposal;
+use crate::config::{Connection, Strength};
 
 use super::failure::Cause;
 
@@ -36,6 +36,10 @@ pub(super) struct Group {
     members: Vec<(Arc<Connection>, bool)>,
     /// Of those that are not down, each once.
     proposals: Vec<IkeProposal>,
+    /// How strong signatures have to be for at least one of those, if any of them has signatures.
+    strength: Option<Strength>,
+    /// Whether any of those has a peer that signs.
+    peers_sign: bool,
     /// Those that are not down, by what is looked up; indexes of `members`.
     by_key: BTreeMap<Key, Vec<usize>>,
     /// Those whose pattern has to be tried, the narrowest first.
@@ -109,6 +113,9 @@ impl Group {
                     group.proposals.push(proposal.clone());
                 }
             }
+            let authentication = connection.authentication;
+            group.strength = weaker(group.strength, authentication.strength());
+            group.peers_sign |= authentication.peer_signs();
             match connection.remote.id.as_ref().map(Key::of) {
                 Some(Some(key)) => group.by_key.entry(key).or_default().push(at),
                 Some(None) => group.patterns.push(at),
@@ -196,6 +203,14 @@ impl Directory {
     }
 }
 
+/// What is enough for the one or for the other.
+fn weaker(one: Option<Strength>, other: Option<Strength>) -> Option<Strength> {
+    match (one, other) {
+        (Some(Strength::Default), _) | (_, Some(Strength::Default)) => Some(Strength::Default),
+        (one, other) => one.or(other),
+    }
+}
+
 fn ends(connection: &Connection) -> Ends {
     (connection.remote.address, connection.local.address)
 }
@@ -208,6 +223,17 @@ impl Candidates {
     /// What any of them allows, each proposal once for each group of addresses.
     pub(super) fn proposals(&self) -> impl Iterator<Item = &IkeProposal> {
         self.0.iter().flat_map(|group| &group.proposals)
+    }
+
+    /// How strong signatures have to be for at least one of them; `None` where none has signatures.
+    pub(super) fn strength(&self) -> Option<Strength> {
+        let strengths = self.0.iter().map(|group| group.strength);
+        strengths.fold(None, weaker)
+    }
+
+    /// Whether any of them has a peer that signs.
+    pub(super) fn peers_sign(&self) -> bool {
+        self.0.iter().any(|group| group.peers_sign)
     }
 
     /// Those that expect a peer of this identity, the narrowest expectation first; then those that take anybody.

@@ -4,11 +4,16 @@
 //! Order: the new block, pass and drop policies stand first, then the IKE SAs of what is gone say goodbye (their Child SAs
 //! give their places back to what blocks them), and last the policies that nobody wants any more are deleted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::auth::certificates;
 use crate::config::selector::Selector;
-use crate::config::{Child, Configuration, Connection, Mode, Name, Protected, Shunt, ShuntAction};
+use crate::config::{
+    Child, Configuration, Connection, Mode, Name, Protected, PublicCredentials,
+    RemoteAuthentication, Shunt, ShuntAction,
+};
+use crate::pki::PathCache;
 use crate::wire::IkeSpi;
 
 use super::Engine;
@@ -39,7 +44,7 @@ impl Engine {
             credentials,
         } = configuration;
         self.shared.limits = limits;
-        self.shared.credentials = credentials;
+        self.replace_credentials(&connections, credentials);
         self.shared.kernel_mode = kernel;
         let mut before = self.places();
         let unchanged: BTreeSet<Name> = connections
@@ -124,6 +129,25 @@ impl Engine {
         for name in self.connections.order.clone() {
             self.reconcile(&name);
         }
+    }
+
+    /// Certificates and keys for the authentications that begin from now on; what stands, or is under way, keeps its own.
+    /// What was fetched stays, for it is judged anew each time.
+    fn replace_credentials(
+        &mut self,
+        connections: &[Arc<Connection>],
+        credentials: BTreeMap<Name, Arc<PublicCredentials>>,
+    ) {
+        let of_peers_that_sign = connections.iter().filter_map(|connection| {
+            let RemoteAuthentication::Signature(demand) = connection.authentication.remote else {
+                return None;
+            };
+            let trust = &credentials.get(&connection.name)?.trust;
+            Some((trust, demand.revocation))
+        });
+        self.shared.certificate_requests = certificates::requests(of_peers_that_sign);
+        self.shared.credentials = credentials;
+        self.shared.paths = PathCache::default();
     }
 
     /// A connection that is new or changed, and what blocks the traffic of its children from now on.

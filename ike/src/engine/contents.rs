@@ -4,11 +4,17 @@
 use crate::wire::numbers::NotifyType;
 use crate::wire::payload::Payload;
 use crate::wire::{
-    Authentication, Delete, Identification, KeyExchange, Nonce, Notify, SecurityAssociation,
-    TrafficSelectors,
+    Authentication, Cert, CertReq, Delete, Identification, KeyExchange, Nonce, Notify,
+    SecurityAssociation, TrafficSelectors,
 };
 
 use super::failure::Cause;
+
+/// CERT payloads that one message may hold, and CERTREQ payloads that are looked at (RFC 7296 section 3.6 asks for room for
+/// four certificates).
+pub(super) const MAX_CERTIFICATES: usize = 12;
+/// What all its CERT payloads may hold, in bytes.
+const MAX_CERTIFICATE_BYTES: usize = 32 * 1024;
 
 /// What a message holds.
 #[derive(Debug, Default)]
@@ -19,6 +25,11 @@ pub(super) struct Contents<'a> {
     pub(super) idi: Option<Identification<'a>>,
     pub(super) idr: Option<Identification<'a>>,
     pub(super) auth: Option<Authentication<'a>>,
+    /// As many as there is room for.
+    pub(super) certs: Vec<Cert<'a>>,
+    /// Whether there was more than room for.
+    pub(super) too_many_certs: bool,
+    pub(super) cert_requests: Vec<CertReq<'a>>,
     pub(super) tsi: Option<TrafficSelectors>,
     pub(super) tsr: Option<TrafficSelectors>,
     pub(super) notifies: Vec<Notify<'a>>,
@@ -38,6 +49,7 @@ impl<'a> Contents<'a> {
             }
         }
         let mut contents = Self::default();
+        let mut room = MAX_CERTIFICATE_BYTES;
         for payload in payloads {
             match payload {
                 Payload::Sa(sa) => once(&mut contents.sa, sa, "SA")?,
@@ -50,7 +62,17 @@ impl<'a> Contents<'a> {
                 Payload::TsR(ts) => once(&mut contents.tsr, ts, "TSr")?,
                 Payload::Notify(notify) => contents.notifies.push(notify),
                 Payload::Delete(delete) => contents.deletes.push(delete),
-                // Certificates, configuration, vendor IDs and what we do not know change nothing here.
+                Payload::Cert(cert)
+                    if contents.certs.len() < MAX_CERTIFICATES && cert.data.len() <= room =>
+                {
+                    room -= cert.data.len();
+                    contents.certs.push(cert);
+                }
+                Payload::Cert(_) => contents.too_many_certs = true,
+                Payload::CertReq(request) if contents.cert_requests.len() < MAX_CERTIFICATES => {
+                    contents.cert_requests.push(request);
+                }
+                // Configuration, vendor IDs and what we do not know change nothing here.
                 _ => {}
             }
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::auth::proof::Evidence;
 use crate::config::Name;
 use crate::config::identity::Identity;
 use crate::config::selector::Selector;
@@ -54,6 +55,8 @@ pub enum Event {
         path: Path,
         /// Who the peer is.
         peer: Identity,
+        /// How it proved so.
+        evidence: Evidence,
         /// The algorithms, in the words of the policy language.
         suite: String,
         /// Whether we began.

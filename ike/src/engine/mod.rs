@@ -17,6 +17,7 @@
 //!   ike_sa/                        one IKE SA: a state per step, both roles, its Child SAs
 //!   connections, configure         what should be true, and the next attempt
 //!   policy_table                   which kernel policy stands for which selectors
+//!   fetches                        CRLs and OCSP replies on their way
 //!   window, channel, contents      message IDs and retransmission, protection, payloads by kind
 //! ```
 
@@ -28,6 +29,7 @@ mod contents;
 mod cookie;
 pub mod event;
 pub mod failure;
+mod fetches;
 mod half_open;
 mod ike_sa;
 pub mod io;
@@ -55,7 +57,10 @@ use event::Event;
 use failure::{Cause, Failure, Step, StrangerFailure};
 use half_open::HalfOpenCount;
 use ike_sa::IkeSa;
-use io::{Command, CommandId, Input, KernelEvent, KernelFailure, KernelId, Now, Output, Reply};
+use io::{
+    Answer, Command, CommandId, Input, KernelEvent, KernelFailure, KernelId, Now, Output,
+    QuestionId, Reply,
+};
 use shared::{KernelOwner, Shared};
 use strangers::Ration;
 use timers::{Timer, Timers};
@@ -161,9 +166,10 @@ impl Engine {
             Input::Command(id, command) => self.command(id, command),
             Input::KernelDone(id, result) => self.kernel_done(id, result),
             Input::KernelEvent(event) => self.kernel_event(&event),
+            Input::Answer(id, Answer::Fetched(result)) => self.fetched(id, result),
             Input::Answer(id, answer) => {
                 if let Some(own) = self.shared.questions.remove(&id) {
-                    self.with_sa(own, |sa, shared| sa.answer(shared, answer));
+                    self.with_sa(own, |sa, shared| sa.answer(shared, id, answer));
                 }
             }
             // Nothing waits for a record yet.
@@ -218,6 +224,18 @@ impl Engine {
                 Timer::Shutdown => {}
             }
             self.take_notices();
+        }
+    }
+
+    /// Something was fetched, or could not be: that is remembered, also where nobody waits for it any more.
+    fn fetched(&mut self, id: QuestionId, result: Result<Vec<u8>, String>) {
+        let Some((question, waiters)) = self.shared.fetches.end(id) else {
+            return;
+        };
+        let now = self.shared.now.wall;
+        self.shared.revocation.insert(&question, result, now);
+        for own in waiters {
+            self.with_sa(own, |sa, shared| sa.fetched(shared, &question));
         }
     }
 

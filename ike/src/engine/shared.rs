@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::auth::ask::FetchQuestion;
 use crate::config::{KernelMode, Limits, Name, PublicCredentials};
 use crate::crypto::{Provider, Random};
+use crate::pki::{PathCache, RevocationCache};
 use crate::wire::IkeSpi;
+use crate::wire::payload::Payload;
 
 use super::event::{Event, IkeSpis};
 use super::failure::Failure;
+use super::fetches::Fetches;
 use super::io::{
     KernelId, KernelRequest, KernelStep, Now, OnFailure, Output, Path, Question, QuestionId,
     SaReference, Transmit,
@@ -83,6 +87,13 @@ pub(super) struct Shared {
     pub(super) kernel_mode: KernelMode,
     /// Certificates and public keys as last read, by connection.
     pub(super) credentials: BTreeMap<Name, Arc<PublicCredentials>>,
+    /// What a peer is asked to show whose connection is not known yet.
+    pub(super) certificate_requests: Vec<Payload<'static>>,
+    /// Chains that were verified with the credentials in force.
+    pub(super) paths: PathCache,
+    /// What is known about revocation.
+    pub(super) revocation: RevocationCache,
+    pub(super) fetches: Fetches,
     /// Children that an operator took down, by connection.
     pub(super) held_down: BTreeSet<(Name, Name)>,
     /// Which IKE SA waits for which answer.
@@ -109,6 +120,10 @@ impl Shared {
             limits: Limits::default(),
             kernel_mode: KernelMode::default(),
             credentials: BTreeMap::new(),
+            certificate_requests: Vec::new(),
+            paths: PathCache::default(),
+            revocation: RevocationCache::default(),
+            fetches: Fetches::default(),
             held_down: BTreeSet::new(),
             questions: BTreeMap::new(),
             kernel: BTreeMap::new(),
@@ -142,6 +157,25 @@ impl Shared {
         self.questions.insert(id, sa);
         self.outputs.push_back(Output::Ask(id, question));
         id
+    }
+
+    /// Has something fetched that says whether a certificate was revoked, once for all who call for it. Whether it is to be
+    /// waited for: with too much under way, it counts as unreachable.
+    pub(super) fn fetch(&mut self, waiter: IkeSpi, question: &FetchQuestion) -> bool {
+        if self.fetches.join(question, waiter) {
+            return true;
+        }
+        let now = self.now;
+        if !self.fetches.has_room(now.boot) {
+            let words = "too much is being fetched already".to_owned();
+            self.revocation.insert(question, Err(words), now.wall);
+            return false;
+        }
+        let id = QuestionId(self.number());
+        self.fetches.begin(id, question.clone(), waiter, now.boot);
+        let question = Question::Fetch(Box::new(question.clone()));
+        self.outputs.push_back(Output::Ask(id, question));
+        true
     }
 
     /// Sends steps to the kernel, if there are any and there is a kernel.

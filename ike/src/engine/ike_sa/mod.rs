@@ -5,9 +5,9 @@
 //!                                                                        +-> Established -> Closing -> Ghost
 //!   responder:  HalfOpen ------------------------> Proving --------------+
 //!
-//!   Routing    waits for the address to speak from        Verifying  waits for the verdict on the peer's AUTH
+//!   Routing    waits for the address to speak from        Verifying  waits for the verdict on the peer's proof
 //!   InitSent   IKE_SA_INIT is out                         HalfOpen   IKE_SA_INIT is answered
-//!   Signing    waits for our AUTH                         Proving    waits for the verdict and for our AUTH
+//!   Signing    waits for our AUTH                         Proving    waits for the verdict, then for our AUTH
 //!   AuthSent   IKE_AUTH is out                            Closing    Delete is out
 //!   Ghost      nothing but the last answer, for a peer that did not get it
 //! ```
@@ -18,27 +18,26 @@
 //! Every state that waits for an answer from outside also has a deadline, and lets go when the engine drops it: a late
 //! answer finds no state and is ignored.
 
+mod authenticate;
 mod child;
 mod child_sa;
 mod close;
 mod create_child;
 mod established;
 mod initiator;
+mod keyed;
 mod responder;
+mod send;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::auth::ask::FetchQuestion;
 use crate::config::Connection;
-use crate::config::proposal::IkeSuite;
-use crate::crypto::Secret;
-use crate::crypto::schedule::{IkeKeys, skeyseed_initial};
 use crate::wire::numbers::{ExchangeType, NotifyType, PayloadType};
-use crate::wire::payload::Payload;
-use crate::wire::{Flags, Header, IkeSpi, Message, Notify, WireError, parse_chain};
+use crate::wire::{Header, IkeSpi, Message, WireError, parse_chain};
 
-use super::channel::Channel;
 use super::contents::Contents;
 use super::event::{DropReason, Event, IkeSpis};
 use super::failure::{Cause, Failure, Step};
@@ -54,6 +53,7 @@ pub(super) use responder::{InitRefusal, answer_init};
 
 use close::{Closing, GHOST_TIME};
 use initiator::{AuthSent, InitSent, Routing, Signing, Verifying};
+use keyed::Keyed;
 use responder::{HalfOpen, Proving};
 
 /// How long a question may go unanswered before the attempt is dropped.
@@ -98,94 +98,6 @@ pub(super) enum State {
     Ghost(Duration),
     /// To be dropped.
     Gone,
-}
-
-/// What both sides have after IKE_SA_INIT, and need until IKE_AUTH is done.
-#[derive(Debug)]
-pub(super) struct Keyed {
-    pub(super) suite: IkeSuite,
-    pub(super) sk_d: Secret,
-    pub(super) sk_pi: Secret,
-    pub(super) sk_pr: Secret,
-    pub(super) channel: Channel,
-    pub(super) ni: Vec<u8>,
-    pub(super) nr: Vec<u8>,
-    /// The two messages of IKE_SA_INIT as sent and received: AUTH covers them.
-    pub(super) request: Vec<u8>,
-    pub(super) response: Vec<u8>,
-}
-
-impl Keyed {
-    /// Derives all keys of the IKE SA (RFC 7296 section 2.14). `response` may be filled in later by a responder.
-    fn derive(
-        shared: &Shared,
-        suite: IkeSuite,
-        secret: &Secret,
-        spis: IkeSpis,
-        initiator: bool,
-        (ni, nr): (Vec<u8>, Vec<u8>),
-        (request, response): (Vec<u8>, Vec<u8>),
-    ) -> Result<Self, Cause> {
-        let prf = shared.provider.prf(suite.prf);
-        let protection =
-            shared
-                .provider
-                .protection(suite.encryption, suite.key_bits, suite.integrity);
-        let (prf, protection) = prf.zip(protection).ok_or_else(|| Cause::NotBuilt {
-            suite: suite.to_string(),
-        })?;
-        let skeyseed = skeyseed_initial(prf, &ni, &nr, secret);
-        let keys = IkeKeys::derive(
-            prf,
-            protection,
-            &skeyseed,
-            &ni,
-            &nr,
-            &spis.initiator.0,
-            &spis.responder.0,
-        )
-        .map_err(Cause::KeyExchange)?;
-        let channel = Channel::new(protection, &keys, initiator).map_err(Cause::KeyExchange)?;
-        let IkeKeys {
-            sk_d, sk_pi, sk_pr, ..
-        } = keys;
-        Ok(Self {
-            suite,
-            sk_d,
-            sk_pi,
-            sk_pr,
-            channel,
-            ni,
-            nr,
-            request,
-            response,
-        })
-    }
-
-    /// What the initiator's AUTH covers (RFC 7296 section 2.15).
-    fn initiator_octets(&self, shared: &Shared, id_body: &[u8]) -> Vec<u8> {
-        self.octets(shared, &self.request, &self.nr, &self.sk_pi, id_body)
-    }
-
-    /// What the responder's AUTH covers.
-    fn responder_octets(&self, shared: &Shared, id_body: &[u8]) -> Vec<u8> {
-        self.octets(shared, &self.response, &self.ni, &self.sk_pr, id_body)
-    }
-
-    fn octets(
-        &self,
-        shared: &Shared,
-        message: &[u8],
-        nonce: &[u8],
-        sk_p: &Secret,
-        id_body: &[u8],
-    ) -> Vec<u8> {
-        let prf = shared
-            .provider
-            .prf(self.suite.prf)
-            .expect("the keys were derived with it");
-        crate::auth::signed_octets(message, nonce, prf, sk_p.as_bytes(), id_body)
-    }
 }
 
 /// A protected message that is what it says, with its payloads.
@@ -270,9 +182,11 @@ impl IkeSa {
         match &self.state {
             State::Routing(_) => Some(self.since + ANSWER_TIME),
             State::Signing(state) => Some(state.asked + ANSWER_TIME),
-            State::Verifying(state) => Some(state.asked + ANSWER_TIME),
-            State::HalfOpen(_) | State::Proving(_) => {
-                Some(self.since + shared.limits.half_open_timeout)
+            State::Verifying(state) => Some(state.deadline()),
+            State::HalfOpen(_) => Some(self.since + shared.limits.half_open_timeout),
+            State::Proving(state) => {
+                let end = self.since + shared.limits.half_open_timeout;
+                Some(state.until().map_or(end, |until| until.min(end)))
             }
             State::Established(established) => {
                 asked.or_else(|| established.deadline(self.last_heard))
@@ -306,6 +220,9 @@ impl IkeSa {
             State::Signing(_) => self.fail(shared, Failure::new(Step::IkeAuth, Cause::NoAnswer)),
             State::Verifying(_) => initiator::unverified(self, shared),
             State::HalfOpen(_) => self.state = State::Gone,
+            State::Proving(_) if now < self.since + shared.limits.half_open_timeout => {
+                responder::fetched(self, shared, None);
+            }
             State::Proving(_) => responder::unproved(self, shared),
             State::Established(_) => self.ask_for_life(shared),
             _ => {}
@@ -531,16 +448,28 @@ impl IkeSa {
         self.question = Some(shared.ask(self.own_spi(), question));
     }
 
-    /// The answer to a question of this IKE SA.
-    pub(super) fn answer(&mut self, shared: &mut Shared, answer: Answer) {
+    /// The answer to a question of this IKE SA: to the last one, for it waits for one at a time.
+    pub(super) fn answer(&mut self, shared: &mut Shared, id: QuestionId, answer: Answer) {
+        if self.question.take_if(|asked| *asked == id).is_none() {
+            return;
+        }
         match (&self.state, answer) {
             (State::Routing(_), Answer::LocalAddress(address)) => {
                 initiator::routed(self, shared, address)
             }
-            (State::Signing(_), Answer::Psk(answer)) => initiator::signed(self, shared, answer),
+            (State::Signing(_), answer) => initiator::signed(self, shared, answer),
             (State::Verifying(_), Answer::Psk(answer)) => initiator::verified(self, shared, answer),
-            (State::Proving(_), Answer::Psk(answer)) => responder::proved(self, shared, answer),
-            // A late answer, or one to another question: there is nobody to take it.
+            (State::Proving(_), answer) => responder::answered(self, shared, answer),
+            // Nobody is there to take it.
+            _ => {}
+        }
+    }
+
+    /// Something that it waits for was fetched, or could not be.
+    pub(super) fn fetched(&mut self, shared: &mut Shared, question: &FetchQuestion) {
+        match &self.state {
+            State::Verifying(_) => initiator::fetched(self, shared, question),
+            State::Proving(_) => responder::fetched(self, shared, Some(question)),
             _ => {}
         }
     }
@@ -560,114 +489,6 @@ impl IkeSa {
         }
     }
 
-    fn channel(&self) -> Option<&Channel> {
-        match &self.state {
-            State::AuthSent(state) => Some(&state.keyed.channel),
-            State::HalfOpen(state) => Some(&state.keyed.channel),
-            State::Established(state) => Some(&state.channel),
-            State::Closing(state) => Some(&state.channel),
-            _ => None,
-        }
-    }
-
-    fn channel_mut(&mut self) -> Option<&mut Channel> {
-        match &mut self.state {
-            State::AuthSent(state) => Some(&mut state.keyed.channel),
-            State::HalfOpen(state) => Some(&mut state.keyed.channel),
-            State::Proving(state) => Some(&mut state.keyed.channel),
-            State::Established(state) => Some(&mut state.channel),
-            State::Closing(state) => Some(&mut state.channel),
-            _ => None,
-        }
-    }
-
-    fn header(&self, exchange: ExchangeType, message_id: u32, response: bool) -> Header {
-        Header {
-            initiator_spi: self.spis.initiator,
-            responder_spi: self.spis.responder,
-            next_payload: PayloadType::NONE,
-            major: 2,
-            minor: 0,
-            exchange,
-            flags: Flags {
-                initiator: self.initiator,
-                version: false,
-                response,
-                reserved: 0,
-            },
-            message_id,
-            length: 0,
-        }
-    }
-
-    /// Sends a protected request. Nothing else may be outstanding.
-    fn send_request(
-        &mut self,
-        shared: &mut Shared,
-        exchange: ExchangeType,
-        payloads: &[Payload<'_>],
-    ) {
-        let Some(message_id) = self.window.next_outgoing() else {
-            return self.fail(shared, Failure::new(step_of(exchange), Cause::Exhausted));
-        };
-        let header = self.header(exchange, message_id, false);
-        let Some(channel) = self.channel_mut() else {
-            return;
-        };
-        match channel.seal(&mut *shared.random, &header, payloads) {
-            Ok(bytes) => {
-                self.window.sent(
-                    exchange,
-                    self.path,
-                    bytes.clone(),
-                    shared.now.boot,
-                    &mut *shared.random,
-                );
-                shared.transmit(self.path, bytes);
-            }
-            Err(_) => self.fail(shared, Failure::new(step_of(exchange), Cause::Exhausted)),
-        }
-    }
-
-    /// Answers the request in progress, and keeps the answer for a peer that asks again. It goes back the way the
-    /// request came.
-    fn send_response(
-        &mut self,
-        shared: &mut Shared,
-        path: Path,
-        exchange: ExchangeType,
-        payloads: &[Payload<'_>],
-    ) {
-        let header = self.header(exchange, self.window.expected_incoming(), true);
-        let Some(channel) = self.channel_mut() else {
-            return;
-        };
-        match channel.seal(&mut *shared.random, &header, payloads) {
-            Ok(bytes) => {
-                self.window.answer(&bytes);
-                shared.transmit(path, bytes);
-            }
-            Err(_) => self.fail(shared, Failure::new(step_of(exchange), Cause::Exhausted)),
-        }
-    }
-
-    /// Answers with a notify alone.
-    fn answer_notify(
-        &mut self,
-        shared: &mut Shared,
-        path: Path,
-        exchange: ExchangeType,
-        kind: NotifyType,
-        data: &[u8],
-    ) {
-        self.send_response(
-            shared,
-            path,
-            exchange,
-            &[Payload::Notify(Notify::new(kind, data))],
-        );
-    }
-
     /// The peer is who it says it is.
     fn establish(&mut self, shared: &mut Shared, established: Established, initial_contact: bool) {
         let connection = established.connection.clone();
@@ -676,6 +497,7 @@ impl IkeSa {
             spis: self.spis,
             path: self.path,
             peer: established.peer.identity().clone(),
+            evidence: established.peer.evidence().clone(),
             suite: established.suite.to_string(),
             initiator: self.initiator,
         });

@@ -4,16 +4,22 @@
 //! there is a half-open IKE SA, counted and short-lived, until the peer has proved who it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::auth::ask::{PskAnswer, PskVerification};
-use crate::auth::proof::{Claim, Disproof};
+use crate::auth::ask::FetchQuestion;
+use crate::auth::proof::PeerAuthenticated;
+use crate::auth::signature::PeerHashes;
 use crate::config::Connection;
 use crate::config::identity::Identity;
 use crate::config::proposal::{ChosenIke, choose_ike};
-use crate::wire::numbers::{AuthMethod, ExchangeType, KeyExchangeMethod, NotifyType};
+use crate::wire::numbers::{ExchangeType, KeyExchangeMethod, NotifyType};
 use crate::wire::payload::Payload;
 use crate::wire::{Authentication, Header, IkeSpi, KeyExchange, Message, Nonce, Notify, SpiBytes};
 
+use super::authenticate::{
+    Brought, Judged, OwnProof, Party, PeerCheck, Proof, announced_hashes, hash_announcement, judge,
+    method_fits,
+};
 use super::child::Offered;
 use super::create_child::Answering;
 use super::initiator::{generate, id_payload};
@@ -22,7 +28,7 @@ use crate::engine::candidates::Candidates;
 use crate::engine::contents::{Contents, required};
 use crate::engine::event::{Event, IkeSpis};
 use crate::engine::failure::{Cause, Failure, Step};
-use crate::engine::io::{Path, Question};
+use crate::engine::io::{Answer, Path};
 use crate::engine::shared::{Notice, Shared};
 use crate::engine::window::Window;
 
@@ -35,17 +41,46 @@ pub(in crate::engine) struct HalfOpen {
     pub(super) keyed: Keyed,
     /// The connections that fit the addresses.
     candidates: Candidates,
+    /// What the peer verifies signatures with.
+    hashes: Option<PeerHashes>,
 }
 
-/// Waits for the verdict on the peer's AUTH, and for ours.
+/// Waits for the verdict on the peer's proof, then for our own.
 #[derive(Debug)]
 pub(in crate::engine) struct Proving {
     pub(super) keyed: Keyed,
-    connection: Arc<Connection>,
-    claim: Claim,
+    request: Request,
+    stage: Stage,
+}
+
+/// What the peer's IKE_AUTH request is about, beside its proof.
+#[derive(Debug)]
+struct Request {
+    party: Party,
     path: Path,
     child: Option<Offered>,
     initial_contact: bool,
+    /// How we shall prove who we are.
+    own: OwnProof,
+}
+
+/// Whose proof is waited for.
+#[derive(Debug)]
+enum Stage {
+    /// The peer's.
+    Peer(PeerCheck),
+    /// Ours: the peer's is right.
+    Own(PeerAuthenticated),
+}
+
+impl Proving {
+    /// When we go on with what we know, if that is before the end of all patience.
+    pub(super) fn until(&self) -> Option<Duration> {
+        match &self.stage {
+            Stage::Peer(check) => check.until(),
+            Stage::Own(_) => None,
+        }
+    }
 }
 
 /// Why IKE_SA_INIT is not answered with a half-open IKE SA.
@@ -114,7 +149,7 @@ pub(in crate::engine) fn answer_init(
         counted: Some(path.remote.ip()),
         state: State::Gone,
     });
-    let payloads = vec![
+    let mut payloads = vec![
         Payload::Sa(chosen.answer(SpiBytes::EMPTY)),
         Payload::Ke(KeyExchange {
             method: suite.key_exchange,
@@ -126,6 +161,10 @@ pub(in crate::engine) fn answer_init(
             Vec::new(),
         )),
     ];
+    payloads.extend(candidates.strength().map(hash_announcement));
+    if candidates.peers_sign() {
+        payloads.extend(shared.certificate_requests.iter().cloned());
+    }
     let response = Message {
         header: sa.header(ExchangeType::IKE_SA_INIT, 0, true),
         payloads,
@@ -135,7 +174,11 @@ pub(in crate::engine) fn answer_init(
     sa.window.begin(bytes);
     sa.window.answer(&response);
     keyed.response.clone_from(&response);
-    sa.state = State::HalfOpen(Box::new(HalfOpen { keyed, candidates }));
+    sa.state = State::HalfOpen(Box::new(HalfOpen {
+        keyed,
+        candidates,
+        hashes: announced_hashes(contents),
+    }));
     shared.transmit(path, response);
     Ok(sa)
 }
@@ -145,44 +188,65 @@ pub(super) fn auth_request(sa: &mut IkeSa, shared: &mut Shared, opened: Opened<'
     let State::HalfOpen(state) = std::mem::replace(&mut sa.state, State::Gone) else {
         return;
     };
-    let HalfOpen { keyed, candidates } = *state;
-    let Opened {
-        path,
-        header,
-        contents,
-    } = opened;
-    let understood = identify(&candidates, &keyed, &contents).and_then(|identified| {
+    let HalfOpen {
+        keyed,
+        candidates,
+        hashes,
+    } = *state;
+    let Opened { path, contents, .. } = opened;
+    let understood = identify(&candidates, &keyed, &contents).and_then(|named| {
+        sa.connection = Some(named.connection.clone());
         let child = Offered::from_auth_request(&contents).transpose()?;
-        Ok((identified, child))
+        let party = Party::new(shared, named.connection);
+        let own = OwnProof::choose(&party, hashes.as_ref(), &contents.cert_requests)?;
+        let request = Request {
+            party,
+            path,
+            child,
+            initial_contact: contents.has(NotifyType::INITIAL_CONTACT),
+            own,
+        };
+        let brought = Brought {
+            claimed: named.claimed,
+            octets: keyed.initiator_octets(shared, &named.id_body),
+            auth: named.auth,
+            contents: &contents,
+        };
+        Ok((request, brought))
     });
-    match understood {
-        Ok((named, child)) => {
-            sa.connection = Some(named.connection.clone());
-            ask_for_proof(sa, shared, keyed, named, path, (&contents, child));
-        }
-        Err(cause) => {
-            sa.state = State::HalfOpen(Box::new(HalfOpen { keyed, candidates }));
-            refuse(sa, shared, path, header.exchange, cause);
-        }
-    }
+    let (request, brought) = match understood {
+        Ok(understood) => understood,
+        Err(cause) => return turn_away(sa, shared, keyed, path, cause),
+    };
+    // Whoever verifies with the secret may sign with it in the same go.
+    let sign =
+        matches!(request.own, OwnProof::Secret).then(|| own_octets(shared, &keyed, &request));
+    let prf = keyed.suite.prf;
+    let judged = judge(sa, shared, &request.party, prf, brought, sign);
+    go_on(sa, shared, keyed, request, judged);
+}
+
+/// What our AUTH covers.
+fn own_octets(shared: &Shared, keyed: &Keyed, request: &Request) -> Vec<u8> {
+    let id = id_payload(&request.party.connection.local.id);
+    keyed.responder_octets(shared, &id.body())
 }
 
 /// Whom a peer claims to be, what it brings to prove it, and the connection that this means.
-struct Named {
+struct Named<'a> {
     connection: Arc<Connection>,
     claimed: Identity,
     /// The body of its IDi payload, as received.
     id_body: Vec<u8>,
-    /// Its Authentication Data.
-    auth: Vec<u8>,
+    auth: &'a Authentication<'a>,
 }
 
-/// Which connection the identities mean (both IDs, then the suite), and who the peer says it is.
-fn identify(
+/// Which connection the identities mean (both IDs, then the method, then the suite), and who the peer says it is.
+fn identify<'a>(
     candidates: &Candidates,
     keyed: &Keyed,
-    contents: &Contents<'_>,
-) -> Result<Named, Cause> {
+    contents: &'a Contents<'a>,
+) -> Result<Named<'a>, Cause> {
     let parse = |id: &crate::wire::Identification<'_>| {
         Identity::from_wire(id.id_type, &id.data).map_err(|error| Cause::BadIdentity {
             reason: error.to_string(),
@@ -193,32 +257,38 @@ fn identify(
     let wanted = contents.idr.as_ref().map(parse).transpose()?;
     // A peer that leaves AUTH out wants EAP (RFC 7296 section 2.16).
     let auth = contents.auth.as_ref().ok_or(Cause::WantsEap)?;
-    if auth.method != AuthMethod::SHARED_KEY_MIC {
-        return Err(Cause::AuthMethod { found: auth.method });
-    }
     let is_wanted = |connection: &&Arc<Connection>| {
         wanted
             .as_ref()
             .is_none_or(|wanted| connection.local.id.matches(wanted))
     };
-    let fits = || candidates.naming(&claimed).filter(is_wanted);
-    let allowed = fits().find(|connection| {
+    let named: Vec<_> = candidates.naming(&claimed).filter(is_wanted).collect();
+    let by_method =
+        |connection: &&&Arc<Connection>| method_fits(connection.authentication.remote, auth.method);
+    let mut ways = named.iter().filter(by_method);
+    let allowed = ways.clone().find(|connection| {
         connection
             .proposals
             .iter()
             .any(|proposal| proposal.allows(&keyed.suite))
     });
-    let (allowed, nearest) = (allowed.cloned(), fits().next().cloned());
-    match (allowed, nearest) {
+    match (allowed, ways.next()) {
         (Some(connection), _) => Ok(Named {
-            connection,
+            connection: Arc::clone(connection),
             claimed,
             id_body: id.body(),
-            auth: auth.data.to_vec(),
+            auth,
         }),
         (None, Some(connection)) => Err(Cause::SuiteNotAllowed {
             suite: keyed.suite.to_string(),
             connection: connection.name.clone(),
+        }),
+        (None, None) if !named.is_empty() => Err(Cause::AuthMethod {
+            found: auth.method,
+            expected: named
+                .iter()
+                .map(|connection| (connection.name.clone(), connection.authentication.remote))
+                .collect(),
         }),
         (None, None) => Err(Cause::UnknownIdentity {
             peer: claimed,
@@ -238,80 +308,57 @@ fn identify(
     }
 }
 
-/// Has the owner of the secret verify what the peer brought, and sign for us.
-fn ask_for_proof(
+/// Goes on with what became of the peer's proof: if it is right, ours is due.
+fn go_on(
     sa: &mut IkeSa,
     shared: &mut Shared,
     keyed: Keyed,
-    Named {
-        connection,
-        claimed,
-        id_body,
-        auth,
-    }: Named,
-    path: Path,
-    (contents, child): (&Contents<'_>, Option<Offered>),
+    request: Request,
+    judged: Result<Judged, Cause>,
 ) {
-    let verify = PskVerification {
-        octets: keyed.initiator_octets(shared, &id_body),
-        received: auth,
+    let stage = match judged {
+        Ok(Judged::Proven(peer, Some(auth))) => {
+            return accept(sa, shared, keyed, request, (peer, Proof::by_secret(auth)));
+        }
+        Ok(Judged::Proven(peer, None)) => {
+            let octets = own_octets(shared, &keyed, &request);
+            let prf = keyed.suite.prf;
+            let question =
+                (request.own).question(&request.party, prf, octets, Some(peer.identity()));
+            match question {
+                Ok(question) => sa.ask(shared, question),
+                Err(cause) => return turn_away(sa, shared, keyed, request.path, cause),
+            }
+            Stage::Own(peer)
+        }
+        Ok(Judged::Waits(check)) => Stage::Peer(check),
+        Err(cause) => return turn_away(sa, shared, keyed, request.path, cause),
     };
-    let sign = keyed.responder_octets(shared, &id_payload(&connection.local.id).body());
-    let (question, claim) = Claim::question(
-        connection.name.clone(),
-        keyed.suite.prf,
-        connection.local.id.clone(),
-        claimed,
-        verify,
-        Some(sign),
-    );
-    sa.ask(shared, Question::Psk(Box::new(question)));
-    let initial_contact = contents.has(NotifyType::INITIAL_CONTACT);
     sa.state = State::Proving(Box::new(Proving {
         keyed,
-        connection,
-        claim,
-        path,
-        child,
-        initial_contact,
+        request,
+        stage,
     }));
 }
 
-/// The verdict on the peer's AUTH, and ours.
-pub(super) fn proved(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
-    let State::Proving(state) = std::mem::replace(&mut sa.state, State::Gone) else {
-        return;
-    };
-    let Proving {
-        keyed,
-        connection,
-        claim,
+/// Both proofs are right: the IKE SA stands.
+fn accept(
+    sa: &mut IkeSa,
+    shared: &mut Shared,
+    keyed: Keyed,
+    request: Request,
+    (peer, proof): (PeerAuthenticated, Proof),
+) {
+    let Request {
+        party: Party { connection, .. },
         path,
         child,
         initial_contact,
-    } = *state;
-    let claimed = claim.identity().clone();
-    let (peer, auth) = match claim.conclude(answer) {
-        Ok(proof) => proof,
-        Err(disproof) => {
-            let cause = match disproof {
-                Disproof::Mismatch => Cause::WrongSecret { peer: claimed },
-                Disproof::NoSecret | Disproof::NoSignature => Cause::NoSecret,
-            };
-            sa.state = State::HalfOpen(Box::new(HalfOpen {
-                keyed,
-                candidates: Candidates::default(),
-            }));
-            return refuse(sa, shared, path, ExchangeType::IKE_AUTH, cause);
-        }
-    };
-    let before = vec![
-        Payload::IdR(id_payload(&connection.local.id)),
-        Payload::Auth(Authentication {
-            method: AuthMethod::SHARED_KEY_MIC,
-            data: auth.into(),
-        }),
-    ];
+        ..
+    } = request;
+    let mut before = vec![Payload::IdR(id_payload(&connection.local.id))];
+    before.extend(proof.certificates);
+    before.push(proof.auth);
     let (ni, nr) = (keyed.ni.clone(), keyed.nr.clone());
     // The answers go where the peer asked from last: between IKE_SA_INIT and IKE_AUTH it may have changed its port.
     sa.path = path;
@@ -329,12 +376,75 @@ pub(super) fn proved(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
     sa.pump(shared);
 }
 
+/// An answer of whoever holds a key: the verdict on the peer's AUTH, or ours.
+pub(super) fn answered(sa: &mut IkeSa, shared: &mut Shared, answer: Answer) {
+    let State::Proving(state) = std::mem::replace(&mut sa.state, State::Gone) else {
+        return;
+    };
+    let Proving {
+        keyed,
+        request,
+        stage,
+    } = *state;
+    match (stage, answer) {
+        (Stage::Peer(check), Answer::Psk(answer)) => {
+            go_on(sa, shared, keyed, request, check.answered(answer));
+        }
+        (Stage::Own(peer), answer) => match request.own.conclude(&request.party, answer) {
+            Ok(proof) => accept(sa, shared, keyed, request, (peer, proof)),
+            Err(cause) => turn_away(sa, shared, keyed, request.path, cause),
+        },
+        (stage, _) => {
+            sa.state = State::Proving(Box::new(Proving {
+                keyed,
+                request,
+                stage,
+            }));
+        }
+    }
+}
+
+/// Something was fetched (`None`: the time for that is over).
+pub(super) fn fetched(sa: &mut IkeSa, shared: &mut Shared, question: Option<&FetchQuestion>) {
+    let State::Proving(state) = std::mem::replace(&mut sa.state, State::Gone) else {
+        return;
+    };
+    let Proving {
+        keyed,
+        request,
+        stage,
+    } = *state;
+    match stage {
+        Stage::Peer(check) => {
+            let judged = check.fetched(sa, shared, &request.party, question);
+            go_on(sa, shared, keyed, request, judged);
+        }
+        stage => {
+            sa.state = State::Proving(Box::new(Proving {
+                keyed,
+                request,
+                stage,
+            }));
+        }
+    }
+}
+
 /// No verdict came.
 pub(super) fn unproved(sa: &mut IkeSa, shared: &mut Shared) {
     if let State::Proving(state) = &sa.state {
-        let path = state.path;
+        let path = state.request.path;
         refuse(sa, shared, path, ExchangeType::IKE_AUTH, Cause::NoAnswer);
     }
+}
+
+/// Turns away a peer whose proof is looked at.
+fn turn_away(sa: &mut IkeSa, shared: &mut Shared, keyed: Keyed, path: Path, cause: Cause) {
+    sa.state = State::HalfOpen(Box::new(HalfOpen {
+        keyed,
+        candidates: Candidates::default(),
+        hashes: None,
+    }));
+    refuse(sa, shared, path, ExchangeType::IKE_AUTH, cause);
 }
 
 /// Turns the peer away: it learns that authentication failed and no more (RFC 7296 section 2.21.2); our side keeps the

@@ -4,15 +4,21 @@
 //! the facts (what was offered, what is allowed) and one line on what to change. The peer is told no more than RFC 7296
 //! section 2.21 wants it to be told: [`Cause::notify`].
 
+mod suggestion;
+mod text;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::auth::signature::{NoMethod, NotAllowed, UnreadableSignature};
 use crate::config::identity::{Identity, IdentityPattern};
 use crate::config::proposal::ProposalRefusal;
 use crate::config::selector::{KernelLimit, SelectorRefusal};
-use crate::config::{Name, NotAnEnd};
+use crate::config::{Name, NotAnEnd, RemoteAuthentication};
 use crate::crypto::CryptoError;
+use crate::crypto::signature::{Fingerprint, KeyKind, SignatureScheme};
+use crate::pki::CertificateFailure;
 use crate::wire::WireError;
 use crate::wire::numbers::{AuthMethod, ExchangeType, NotifyType};
 
@@ -212,6 +218,52 @@ pub enum Cause {
     AuthMethod {
         /// How it tried.
         found: AuthMethod,
+        /// The connections that the identities mean, and how the peer is to authenticate there.
+        expected: Vec<(Name, RemoteAuthentication)>,
+    },
+    /// The peer's certificates, or its key, are not believed. The code is the certificate's.
+    Certificate(Box<CertificateFailure>),
+    /// The peer shows nothing but a place to download its certificate from.
+    HashAndUrl,
+    /// The peer sent more CERT payloads, or larger ones, than are looked at.
+    TooManyCertificates {
+        /// How many are.
+        allowed: usize,
+    },
+    /// The peer's Authentication Data holds no signature that its key could have made.
+    SignatureUnreadable(UnreadableSignature),
+    /// The peer signs in a way that the connection does not take.
+    SignatureNotAllowed(NotAllowed),
+    /// The peer's signature is wrong: it is not by the key of its certificate, or not over this negotiation.
+    WrongSignature {
+        /// Who the peer says it is.
+        peer: Identity,
+        /// The kind of the key that vouches for it.
+        key: KeyKind,
+        /// How it says it signed.
+        scheme: SignatureScheme,
+    },
+    /// Our key cannot sign in a way that the peer, and the connection, take.
+    NoSigningMethod(NoMethod),
+    /// The connection is to sign, and has no key and certificate.
+    NoCredential {
+        /// Which connection.
+        connection: Name,
+    },
+    /// The connection's peer is to sign, and there is nobody to vouch for it.
+    NoTrust {
+        /// Which connection.
+        connection: Name,
+    },
+    /// Our private key is not there (any more).
+    NoPrivateKey {
+        /// Which key.
+        key: Fingerprint,
+    },
+    /// Our private key could not sign.
+    SigningFailed {
+        /// Why, in the words of who holds it.
+        words: String,
     },
     /// The peer sent no AUTH: it wants to authenticate by EAP.
     WantsEap,
@@ -265,7 +317,7 @@ pub enum Cause {
 impl Cause {
     /// The stable code: never changes its meaning, may be searched for.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::NoResponse { .. } => "no-response",
             Self::Malformed(_) => "malformed-message",
@@ -296,6 +348,17 @@ impl Cause {
             Self::HeldDown { .. } => "held-down",
             Self::SpiInUse { .. } => "spi-in-use",
             Self::AuthMethod { .. } => "auth-method",
+            Self::Certificate(failure) => failure.code(),
+            Self::HashAndUrl => "hash-and-url",
+            Self::TooManyCertificates { .. } => "too-many-certificates",
+            Self::SignatureUnreadable(_) => "signature-unreadable",
+            Self::SignatureNotAllowed(_) => "signature-not-allowed",
+            Self::WrongSignature { .. } => "wrong-signature",
+            Self::NoSigningMethod(_) => "no-signing-method",
+            Self::NoCredential { .. } => "no-credential",
+            Self::NoTrust { .. } => "no-trust",
+            Self::NoPrivateKey { .. } => "no-private-key",
+            Self::SigningFailed { .. } => "signing-failed",
             Self::WantsEap => "wants-eap",
             Self::SuiteNotAllowed { .. } => "suite-not-allowed",
             Self::Refused { .. } => "refused-by-peer",
@@ -327,6 +390,9 @@ impl Cause {
             | Self::TransportNotAsked
             | Self::BadIdentity { .. }
             | Self::SpiInUse { .. }
+            | Self::TooManyCertificates { .. }
+            | Self::SignatureUnreadable(_)
+            | Self::WrongSignature { .. }
             | Self::Exhausted => Blame::Peer,
             Self::Kernel(_) | Self::Expired => Blame::Kernel,
             Self::DeletedByPeer | Self::TakenDown | Self::Replaced | Self::HeldDown { .. } => {
@@ -376,311 +442,6 @@ impl Failure {
     #[must_use]
     pub const fn new(step: Step, cause: Cause) -> Self {
         Self { step, cause }
-    }
-
-    /// The facts behind the summary, a line each: what was offered, what is allowed.
-    #[must_use]
-    pub fn details(&self) -> Vec<String> {
-        match &self.cause {
-            Cause::NoProposal(refusal) | Cause::AcceptedNotOffered(refusal) => {
-                refusal.to_string().lines().map(str::to_owned).collect()
-            }
-            Cause::NoSelectors(refusal) | Cause::SelectorsNotProposed(refusal) => {
-                refusal.to_string().lines().map(str::to_owned).collect()
-            }
-            Cause::UnknownIdentity { candidates, .. } => candidates
-                .iter()
-                .map(|(name, ours, theirs)| match theirs {
-                    Some(theirs) => {
-                        format!("connection {name}: we are {ours}, the peer is to be {theirs}")
-                    }
-                    None => format!("connection {name}: we are {ours}, the peer may be anybody"),
-                })
-                .collect(),
-            Cause::NoResponse {
-                hint: Some(hint), ..
-            } => {
-                vec![format!(
-                    "somebody at the peer's address answered {hint}, without proof of being the peer"
-                )]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// One line on what to change, where there is something to be said.
-    #[must_use]
-    pub fn suggestion(&self) -> Option<String> {
-        let text = match &self.cause {
-            Cause::NoResponse {
-                hint: Some(NotifyType::NO_PROPOSAL_CHOSEN),
-                ..
-            } => {
-                "the peer seems to allow none of our IKE proposals, or knows no connection for our address: compare `ike:` on both sides"
-            }
-            Cause::NoResponse { .. } => {
-                "check that the peer runs, that its address is right, and that UDP ports 500 and 4500 pass both firewalls"
-            }
-            Cause::NoProposal(refusal) | Cause::AcceptedNotOffered(refusal) => {
-                return refusal.suggestion();
-            }
-            Cause::NoSelectors(refusal) | Cause::SelectorsNotProposed(refusal) => {
-                return Some(refusal.suggestion());
-            }
-            Cause::NotAnEnd(outside) => {
-                return Some(format!(
-                    "leave `{}` of this child out, or use tunnel mode",
-                    outside.side
-                ));
-            }
-            Cause::TransportDeclined => {
-                "use transport mode for this child at the peer too, or leave `mode: transport` out here"
-            }
-            Cause::TunnelRefused => {
-                "leave `mode: transport` out here, or use transport mode for this child at the peer"
-            }
-            Cause::EsnWithoutWindow => {
-                "give the child a `replay_window`, or leave `esn` out of its proposals"
-            }
-            Cause::WrongSecret { .. } => {
-                "the pre-shared keys differ: compare `auth: psk` on both sides (a stray newline or quote counts)"
-            }
-            Cause::NoSecret => "give the connection a secret: `auth: { psk: ... }`",
-            Cause::HeldDown { .. } => "`ikctl up` makes it wanted again",
-            Cause::UnknownIdentity { .. } => {
-                "make `remote: id` here equal to what the peer sends, or `local: id` there equal to what is expected here"
-            }
-            Cause::WrongIdentity { .. } => {
-                "set `remote: id` to what the peer sends, if that is the right peer"
-            }
-            Cause::NoConnection { .. } => {
-                "add a connection whose `remote: address` is the peer's, or leave the address out to answer anybody"
-            }
-            Cause::Refused {
-                notify: NotifyType::AUTHENTICATION_FAILED,
-            } => {
-                "the peer does not accept our identity or our secret; its log says which: compare `local: id` and `auth: psk` with its configuration"
-            }
-            Cause::Refused {
-                notify: NotifyType::TS_UNACCEPTABLE,
-            } => {
-                "compare `local` and `remote` of the child with the peer's: each side's local must be the other's remote"
-            }
-            Cause::Refused {
-                notify: NotifyType::NO_PROPOSAL_CHOSEN,
-            } => "compare `esp:` (and `ike:`) with what the peer allows",
-            Cause::Refused {
-                notify: NotifyType::NO_ADDITIONAL_SAS,
-            } => "the peer allows no further Child SA in this IKE SA",
-            Cause::SuiteNotAllowed { .. } => {
-                "connections that share addresses should allow the same IKE proposals"
-            }
-            Cause::Kernel(failure) => return failure.suggestion().map(str::to_owned),
-            Cause::NoRoute { .. } => "add a route to the peer, or give `local: address`",
-            Cause::TooManyPolicies { .. } => {
-                "use prefixes instead of address or port ranges, or fewer of them"
-            }
-            Cause::NoRemoteAddress => "give `remote: address`, or let the peer begin",
-            Cause::ChildlessUnsupported => "give the connection at least one child",
-            Cause::KernelModeNone => "remove `kernel: none` to install Child SAs",
-            Cause::AuthMethod { .. } | Cause::WantsEap => {
-                "this connection authenticates by pre-shared key on both sides"
-            }
-            _ => return None,
-        };
-        Some(text.to_owned())
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.step, self.cause)
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoResponse { sent, after, hint } => {
-                write!(f, "no answer to {sent} messages over {} s", after.as_secs())?;
-                hint.map_or(Ok(()), |hint| write!(f, " (but somebody answered {hint})"))
-            }
-            Self::Malformed(error) => write!(f, "a message could not be read: {error}"),
-            Self::MissingPayload { payload } => write!(
-                f,
-                "the message lacks a payload, or has one too many: {payload}"
-            ),
-            Self::UnexpectedExchange { exchange } => {
-                write!(f, "the peer sent {exchange}, which has no place here")
-            }
-            Self::NotBuilt { suite } => write!(f, "an algorithm of {suite} is not built in"),
-            Self::NoProposal(_) => f.write_str("nothing the peer offers is allowed here"),
-            Self::AcceptedNotOffered(_) => f.write_str("the peer accepted what we had not offered"),
-            Self::KeyExchange(error) => {
-                write!(f, "the peer's key exchange value is unusable: {error}")
-            }
-            Self::KeyExchangeMethod { wanted } => {
-                write!(
-                    f,
-                    "the peer wants key exchange method {}, which we did not offer or have tried",
-                    crate::wire::numbers::KeyExchangeMethod(*wanted)
-                )
-            }
-            Self::NoSelectors(_) => f.write_str("the traffic selectors do not overlap with ours"),
-            Self::SelectorsNotProposed(_) => {
-                f.write_str("the peer returned traffic selectors that we had not proposed")
-            }
-            Self::NotAnEnd(outside) => {
-                let NotAnEnd {
-                    side,
-                    selector,
-                    address,
-                } = &**outside;
-                write!(
-                    f,
-                    "transport mode protects the two ends themselves, and the {side} selector {selector} does not hold {address}"
-                )
-            }
-            Self::TransportDeclined => {
-                f.write_str("the peer wants tunnel mode, and this child is in transport mode")
-            }
-            Self::TransportNotAsked => {
-                f.write_str("the peer granted transport mode, which we had not asked for")
-            }
-            Self::TunnelRefused => {
-                f.write_str("the peer asks for tunnel mode, and this child is in transport mode")
-            }
-            Self::EsnWithoutWindow => f.write_str(
-                "extended sequence numbers need a replay window, and this child has none",
-            ),
-            Self::TooManyPolicies { needed, allowed } => {
-                write!(
-                    f,
-                    "the traffic selectors need {needed} kernel policies; {allowed} is the most for one child"
-                )
-            }
-            Self::KernelSelector(limit) => {
-                write!(f, "the kernel cannot hold the traffic selectors: {limit}")
-            }
-            Self::NoRemoteAddress => {
-                f.write_str("the connection has no remote address to speak to")
-            }
-            Self::NoConnection { local, remote } => write!(
-                f,
-                "no connection is configured between {local} and {remote}"
-            ),
-            Self::UnknownIdentity {
-                peer,
-                wanted: Some(wanted),
-                ..
-            } => {
-                write!(
-                    f,
-                    "no connection fits a peer that says it is {peer} and wants {wanted}"
-                )
-            }
-            Self::UnknownIdentity {
-                peer, wanted: None, ..
-            } => write!(f, "no connection fits a peer that says it is {peer}"),
-            Self::WrongIdentity { expected, found } => {
-                write!(f, "the peer says it is {found}, but {expected} is expected")
-            }
-            Self::BadIdentity { reason } => {
-                write!(f, "the peer's identity cannot be used: {reason}")
-            }
-            Self::WrongSecret { peer } => {
-                write!(f, "{peer} could not prove that it holds our pre-shared key")
-            }
-            Self::NoSecret => f.write_str("there is no pre-shared key for this connection"),
-            Self::NoAnswer => {
-                f.write_str("a question of ours (for a secret, for a route) was not answered")
-            }
-            Self::HeldDown { connection, child } => match child {
-                Some(child) => write!(
-                    f,
-                    "child {child} of connection {connection} is taken down here"
-                ),
-                None => write!(f, "connection {connection} is taken down here"),
-            },
-            Self::SpiInUse { spi } => {
-                write!(f, "the peer uses the SPI {spi:08x} for two Child SAs")
-            }
-            Self::AuthMethod { found } => write!(
-                f,
-                "the peer authenticates by {found}, which this connection does not allow"
-            ),
-            Self::WantsEap => f.write_str(
-                "the peer sent no AUTH: it wants to authenticate by EAP, which is not there yet",
-            ),
-            Self::SuiteNotAllowed { suite, connection } => {
-                write!(
-                    f,
-                    "the IKE SA uses {suite}, which connection {connection} does not allow"
-                )
-            }
-            Self::Refused { notify } => write!(f, "the peer answered {notify}"),
-            Self::ChildlessUnsupported => f.write_str(
-                "the connection has no child, and the peer does not do IKE SAs without one",
-            ),
-            Self::DeletedByPeer => f.write_str("the peer deleted it"),
-            Self::TakenDown => f.write_str("it was taken down here"),
-            Self::Replaced => f.write_str("a newer IKE SA with the same peer took its place"),
-            Self::Kernel(failure) => write!(f, "the kernel refused: {failure}"),
-            Self::Expired => f.write_str("its lifetime in the kernel ended"),
-            Self::Exhausted => {
-                f.write_str("the numbers that may be used under one key are used up")
-            }
-            Self::NoRoute { remote, words } => write!(f, "there is no way to {remote}: {words}"),
-            Self::Limit { limit, value } => write!(f, "the limit {limit} of {value} is reached"),
-            Self::KernelModeNone => {
-                f.write_str("Child SAs are not installed in this mode (kernel: none)")
-            }
-            Self::RekeyUnsupported => f.write_str(
-                "the peer wanted to rekey, which is not there yet; the SAs in use go on",
-            ),
-        }
-    }
-}
-
-impl KernelFailure {
-    /// What helps against this refusal, where there is something to be said.
-    #[must_use]
-    pub fn suggestion(&self) -> Option<&'static str> {
-        let adds_sa = self.operation == "XFRM_MSG_NEWSA";
-        Some(match self.errno.as_str() {
-            "ENOSYS" | "ENOENT" if adds_sa => {
-                "the kernel lacks this algorithm: load its module, or propose another with `esp:`"
-            }
-            "EPROTONOSUPPORT" | "EAFNOSUPPORT" => {
-                "the kernel lacks ESP for this address family: load esp4 or esp6, or use a kernel that has it"
-            }
-            "EPERM" => "ikd needs CAP_NET_ADMIN",
-            "EEXIST" if adds_sa => {
-                "somebody else owns an SA with this SPI: is another IKE daemon running beside ikd?"
-            }
-            "EEXIST" => {
-                "somebody else owns a policy with these selectors: `ip xfrm policy` shows it"
-            }
-            "EINVAL" => {
-                "the kernel does not take this combination: try another `esp:` proposal, and report it with the kernel's version"
-            }
-            "EOPNOTSUPP" => {
-                "this kernel cannot do that: a newer one, or one with more of XFRM built in, may"
-            }
-            "ENOMEM" | "ENOBUFS" => {
-                "the kernel is short of memory: fewer SAs and policies, or more memory, help"
-            }
-            _ => return None,
-        })
-    }
-}
-
-impl fmt::Display for KernelFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed with {}", self.operation, self.errno)?;
-        self.words
-            .as_ref()
-            .map_or(Ok(()), |words| write!(f, " (\"{words}\")"))
     }
 }
 
