@@ -15,6 +15,7 @@
 //! configuration protects could go in clear, and whatever goes out finds its SA.
 #![forbid(unsafe_code)]
 
+pub mod certificates;
 pub mod kernel;
 pub mod network;
 pub mod node;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ike::auth::ask::{SignAnswer, answer_psk};
+use ike::auth::ask::{FetchQuestion, SignAnswer, answer_psk};
 use ike::config::{Configuration, Name};
+use ike::crypto::signature::{Fingerprint, PrivateKey};
 use ike::crypto::{Provider, standard};
 use ike::engine::event::Event;
 use ike::engine::failure::Failure;
@@ -32,6 +33,12 @@ pub struct Node {
     pub kernel: FakeKernel,
     /// Pre-shared keys by connection.
     pub secrets: BTreeMap<Name, Vec<u8>>,
+    /// Private keys by the fingerprint of their public half.
+    pub keys: BTreeMap<Fingerprint, PrivateKey>,
+    /// What it finds on the web, by URL. What is not here does not answer.
+    pub web: BTreeMap<String, Vec<u8>>,
+    /// What it was asked to fetch, in order.
+    pub fetched: Vec<FetchQuestion>,
     /// What it said, in order.
     pub events: Vec<Event>,
     /// Answers to commands.
@@ -40,10 +47,14 @@ pub struct Node {
     pub sent: Vec<Transmit>,
     /// While true, questions are kept instead of answered.
     pub hold_answers: bool,
+    /// While true, what is to be fetched does not come.
+    pub hold_fetches: bool,
     /// While true, kernel requests are kept instead of carried out.
     pub hold_kernel: bool,
     /// Questions that wait.
     pub questions: VecDeque<(QuestionId, Question)>,
+    /// What is to be fetched and has not come yet.
+    pub fetches: VecDeque<(QuestionId, FetchQuestion)>,
     /// Kernel requests that wait.
     pub kernel_requests: VecDeque<(KernelId, KernelRequest)>,
     engine: Engine,
@@ -73,12 +84,17 @@ impl Node {
             address,
             kernel: FakeKernel::default(),
             secrets: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            web: BTreeMap::new(),
+            fetched: Vec::new(),
             events: Vec::new(),
             replies: BTreeMap::new(),
             sent: Vec::new(),
             hold_answers: false,
+            hold_fetches: false,
             hold_kernel: false,
             questions: VecDeque::new(),
+            fetches: VecDeque::new(),
             kernel_requests: VecDeque::new(),
             engine: Engine::new(Options {
                 number: 1,
@@ -116,8 +132,13 @@ impl Node {
             let question = (!self.hold_answers)
                 .then(|| self.questions.pop_front())
                 .flatten();
+            let fetch = (!self.hold_fetches)
+                .then(|| self.fetches.pop_front())
+                .flatten();
             let input = if let Some((id, question)) = question {
                 Input::Answer(id, self.answer(question))
+            } else if let Some((id, question)) = fetch {
+                Input::Answer(id, self.fetch(&question))
             } else if self.hold_kernel {
                 break;
             } else if let Some((id, request)) = self.kernel_requests.pop_front() {
@@ -137,6 +158,10 @@ impl Node {
             match output {
                 Output::Transmit(transmit) => transmits.push(transmit),
                 Output::Kernel(id, request) => self.kernel_requests.push_back((id, request)),
+                Output::Ask(id, Question::Fetch(question)) => {
+                    self.fetched.push((*question).clone());
+                    self.fetches.push_back((id, *question));
+                }
                 Output::Ask(id, question) => self.questions.push_back((id, question)),
                 Output::Persist(..) => {}
                 Output::Deadline(deadline) => self.deadline = deadline,
@@ -159,12 +184,26 @@ impl Node {
                 let secret = self.secrets.get(&question.connection).map(Vec::as_slice);
                 Answer::Psk(answer_psk(&question, secret, standard()))
             }
-            Question::Sign(_) => Answer::Signed(SignAnswer::NoKey),
-            Question::Fetch(question) => {
-                Answer::Fetched(Err(format!("{} does not answer", question.url)))
-            }
+            Question::Sign(question) => Answer::Signed(match self.keys.get(&question.key) {
+                None => SignAnswer::NoKey,
+                Some(key) => match key.sign(question.scheme, &question.octets) {
+                    Ok(signature) => SignAnswer::Signed(signature),
+                    Err(error) => SignAnswer::Failed(error.to_string()),
+                },
+            }),
+            Question::Fetch(question) => self.fetch(&question),
             Question::LocalAddress { .. } => Answer::LocalAddress(Ok(self.address)),
         }
+    }
+
+    fn fetch(&self, question: &FetchQuestion) -> Answer {
+        let found = self.web.get(&question.url).cloned();
+        let found = found.ok_or_else(|| format!("{} does not answer", question.url));
+        Answer::Fetched(found.and_then(|body| {
+            let small = body.len() <= question.limit;
+            let words = || format!("{} has more than {} bytes", question.url, question.limit);
+            small.then_some(body).ok_or_else(words)
+        }))
     }
 
     /// A new configuration.
@@ -295,6 +334,7 @@ impl Node {
     /// Lets the kernel and the owner of the secrets do what was held back.
     pub fn release(&mut self, now: Duration) -> Vec<Transmit> {
         self.hold_answers = false;
+        self.hold_fetches = false;
         self.hold_kernel = false;
         self.handle(now, Input::Tick)
     }

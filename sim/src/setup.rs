@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ike::config::proposal::{default_esp, default_ike};
 use ike::config::{
-    Authentication, Child, Configuration, Connection, Keep, Liveness, Local, Mode, Name, Remote,
+    Authentication, Child, Configuration, Connection, Keep, Liveness, Local, LocalAuthentication,
+    Mode, Name, PublicCredentials, Remote, RemoteAuthentication, Revocation, SignatureDemand,
+    Strength,
 };
 
 use crate::network::Quality;
@@ -18,6 +20,19 @@ pub const HQ: [u8; 4] = [192, 0, 2, 1];
 pub const BRANCH: [u8; 4] = [198, 51, 100, 7];
 /// The secret that both share.
 pub const SECRET: &[u8] = b"a secret of more than sixteen bytes";
+
+/// Both ends sign, and revocation is looked at where something is known.
+pub const SIGNED: Authentication = Authentication {
+    local: LocalAuthentication::Signature,
+    remote: RemoteAuthentication::Signature(DEMAND),
+};
+
+/// What is asked of a peer's signature where nothing is said.
+pub const DEMAND: SignatureDemand = SignatureDemand {
+    revocation: Revocation::IfAvailable,
+    strength: Strength::Default,
+    rsa_sha1: false,
+};
 
 /// A name that is known to be good.
 ///
@@ -117,6 +132,24 @@ impl End {
             authentication: Authentication::PRE_SHARED_KEY,
             children: children.collect(),
             liveness: Liveness::default(),
+        }
+    }
+
+    /// As a configuration with this one connection, which authenticates so.
+    #[must_use]
+    pub fn with(
+        &self,
+        authentication: Authentication,
+        credentials: PublicCredentials,
+    ) -> Configuration {
+        let connection = Connection {
+            authentication,
+            ..self.connection()
+        };
+        Configuration {
+            credentials: [(connection.name.clone(), Arc::new(credentials))].into(),
+            connections: vec![Arc::new(connection)],
+            ..Configuration::default()
         }
     }
 

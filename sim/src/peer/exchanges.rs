@@ -1,0 +1,199 @@
+//! IKE_AUTH and what follows, as the RFC wants it, for the scripts that deviate from it afterwards.
+
+use ike::auth::signature::{PeerHashes, choose, encode};
+use ike::config::Strength;
+use ike::config::proposal::{ChildExchange, choose_esp, esp_to_wire};
+use ike::crypto::Random;
+use ike::wire::numbers::{AuthMethod, ExchangeType, PayloadType};
+use ike::wire::{Authentication, Cert, Header, Nonce, Payload};
+
+use super::{Chain, PeerCredential, Said, ScriptedPeer, Session, id_payload, selectors};
+use crate::World;
+
+impl ScriptedPeer {
+    /// Our identity, AUTH, and where wanted a child, as they should be: the request as initiator.
+    #[must_use]
+    pub fn auth_payloads(&self, session: &Session, spi: u32) -> Chain {
+        let mut payloads = self.proof(session);
+        payloads.extend(self.child_offer(spi, ChildExchange::IkeAuth));
+        payloads
+    }
+
+    /// Our identity (whom we ask for, as initiator), certificates and AUTH.
+    #[must_use]
+    pub fn proof(&self, session: &Session) -> Chain {
+        let id = id_payload(&self.id);
+        let auth = self.auth(session, &id.body());
+        let mut payloads = if session.initiator {
+            vec![Payload::IdI(id)]
+        } else {
+            vec![Payload::IdR(id)]
+        };
+        if let Some(peer) = self.peer_id.as_ref().filter(|_| session.initiator) {
+            payloads.push(Payload::IdR(id_payload(peer)));
+        }
+        let certs = self
+            .credential
+            .iter()
+            .flat_map(|credential| &credential.certs);
+        payloads.extend(certs.map(|(encoding, data)| {
+            Payload::Cert(Cert {
+                encoding: *encoding,
+                data: data.clone().into(),
+            })
+        }));
+        payloads.push(Payload::Auth(auth));
+        payloads
+    }
+
+    /// AUTH as it should be, over this body of an ID payload.
+    ///
+    /// # Panics
+    /// Where the key cannot sign.
+    #[must_use]
+    pub fn auth(&self, session: &Session, id_body: &[u8]) -> Authentication<'static> {
+        let Some(PeerCredential { key, .. }) = &self.credential else {
+            return Authentication {
+                method: AuthMethod::SHARED_KEY_MIC,
+                data: session.auth(&self.secret, id_body).into(),
+            };
+        };
+        let hashes = self.hashes.as_ref();
+        let hashes = hashes.map(|data| PeerHashes::parse(data).expect("whole numbers"));
+        let kind = key.public_key().kind();
+        let method = choose(kind, hashes.as_ref(), Strength::Default).expect("a method");
+        let signature = key.sign(method.scheme(), &session.octets(id_body));
+        Authentication {
+            method: method.method(),
+            data: encode(&method, &signature.expect("a signature")).into(),
+        }
+    }
+
+    /// SA, TSi and TSr of a child that the peer asks for.
+    #[must_use]
+    pub fn child_offer(&self, spi: u32, exchange: ChildExchange) -> Chain {
+        vec![
+            Payload::Sa(esp_to_wire(&self.esp, spi.into(), exchange)),
+            Payload::TsI(selectors(&self.local)),
+            Payload::TsR(selectors(&self.remote)),
+        ]
+    }
+
+    /// A CREATE_CHILD_SA request without a key exchange, as it should be.
+    pub fn create_child(&mut self, spi: u32) -> Chain {
+        let mut nonce = vec![0; 32];
+        self.random.fill(&mut nonce);
+        let mut payloads = self.child_offer(spi, ChildExchange::CreateChildSa);
+        payloads.insert(1, Payload::Nonce(Nonce { data: nonce.into() }));
+        payloads
+    }
+
+    /// SA, TSi and TSr that accept the child the node asks for, all of it.
+    ///
+    /// # Panics
+    /// Where it asks for none, or nothing fits.
+    #[must_use]
+    pub fn child_answer(&self, asked: &[Payload<'_>], spi: u32, exchange: ChildExchange) -> Chain {
+        let mut answer = Vec::new();
+        for payload in asked {
+            match payload {
+                Payload::Sa(sa) => {
+                    let chosen = choose_esp(&self.esp, sa, exchange).expect("a common proposal");
+                    answer.push(Payload::Sa(chosen.answer(spi.into())));
+                }
+                Payload::TsI(ts) => answer.push(Payload::TsI(ts.clone())),
+                Payload::TsR(ts) => answer.push(Payload::TsR(ts.clone())),
+                _ => {}
+            }
+        }
+        assert_eq!(answer.len(), 3, "the node asks for a child");
+        answer
+    }
+
+    /// Goes all the way as initiator, with a child under this SPI.
+    ///
+    /// # Panics
+    /// If the node does not take it.
+    pub fn establish(&mut self, world: &mut World, spi: u32) -> (Session, Said) {
+        let mut session = self.begin(world);
+        let payloads = self.auth_payloads(&session, spi);
+        let said = self
+            .ask(world, &mut session, ExchangeType::IKE_AUTH, &payloads)
+            .expect("an answer");
+        assert!(said.has(PayloadType::AUTH), "{said:?}");
+        (session, said)
+    }
+
+    /// Goes all the way as responder: takes the node's IKE_SA_INIT (the last it sent) and its IKE_AUTH, and gives it all
+    /// it asks for. The child's SPI is this one.
+    ///
+    /// # Panics
+    /// If the node does not do its part.
+    pub fn accept(&mut self, world: &mut World, spi: u32) -> Session {
+        let (mut session, asked) = self.accept_init(world);
+        let mut payloads = self.proof(&session);
+        if asked.has(PayloadType::SA) {
+            payloads.extend(self.child_answer(&asked.payloads, spi, ChildExchange::IkeAuth));
+        }
+        self.respond(world, &mut session, &asked.header, &payloads);
+        session
+    }
+
+    /// The responder's part of IKE_SA_INIT, and the node's IKE_AUTH request.
+    ///
+    /// # Panics
+    /// If the node does not do its part.
+    pub fn accept_init(&mut self, world: &mut World) -> (Session, Said) {
+        let request = self.heard(world, 0).pop().expect("the node begins");
+        let session = self.answer_init(&request);
+        let answers = self.send(world, &session.init_response);
+        let [request] = &answers[..] else {
+            panic!("{} answers to IKE_SA_INIT", answers.len())
+        };
+        let asked = session.open(request).expect("IKE_AUTH");
+        (session, asked)
+    }
+
+    /// Sends a request and opens the answer, where there is one.
+    ///
+    /// # Panics
+    /// Where the node answers with more than one response.
+    pub fn ask(
+        &mut self,
+        world: &mut World,
+        session: &mut Session,
+        exchange: ExchangeType,
+        payloads: &[Payload<'_>],
+    ) -> Option<Said> {
+        let bytes = session.request(&mut self.random, exchange, payloads);
+        self.ask_bytes(world, session, &bytes)
+    }
+
+    /// Sends these bytes and opens the answer, where there is one.
+    ///
+    /// # Panics
+    /// Where the node answers with more than one response.
+    pub fn ask_bytes(&self, world: &mut World, session: &Session, bytes: &[u8]) -> Option<Said> {
+        let answers = self.send(world, bytes);
+        let mut responses = answers
+            .iter()
+            .filter_map(|answer| session.open(answer))
+            .filter(|said| said.header.flags.response);
+        let response = responses.next();
+        assert!(responses.next().is_none(), "one request, one response");
+        response
+    }
+
+    /// Answers a request of the node; what the node sends next.
+    pub fn respond(
+        &mut self,
+        world: &mut World,
+        session: &mut Session,
+        request: &Header,
+        payloads: &[Payload<'_>],
+    ) -> Vec<Vec<u8>> {
+        let header = session.header(request.exchange, request.message_id, true);
+        let bytes = session.seal(&mut self.random, header, payloads);
+        self.send(world, &bytes)
+    }
+}
