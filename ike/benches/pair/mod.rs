@@ -1,24 +1,40 @@
-//! Two engines joined back to back: a headquarters that waits, and a branch with as many tunnels to it as are wanted.
-//! No network loses anything, the kernel says yes to everything, and time stands still.
+//! Two engines joined back to back: a headquarters that waits, and a branch with as many tunnels to it as are wanted, which
+//! authenticate by pre-shared key or by certificates. No network loses anything, the kernel says yes to everything, and time stands still.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use ike::auth::ask::answer_psk;
+use ike::auth::ask::{SignAnswer, answer_psk};
 use ike::config::proposal::default_esp;
 use ike::config::{
-    Authentication, Child, Configuration, Connection, Keep, KernelMode, Liveness, Local, Name,
-    Remote,
+    Authentication, Child, Configuration, Connection, Keep, KernelMode, Liveness, Local,
+    LocalAuthentication, Name, OwnCredential, PublicCredentials, Remote, RemoteAuthentication,
+    SignatureDemand,
 };
+use ike::crypto::signature::PrivateKey;
 use ike::crypto::{SystemRandom, standard};
 use ike::engine::event::Event;
 use ike::engine::io::{Answer, Input, KernelId, Now, Output, Path, Question, QuestionId, Transmit};
 use ike::engine::{Engine, Options, RandomSource};
+use ike::pki::{Certificate, TrustStore};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256,
+};
 
 /// The IKE SA's algorithms: AES-256-GCM, HMAC-SHA2-256, X25519.
 const IKE: &str = "aes256gcm16-prfsha256-x25519";
 const SECRET: &[u8] = b"a secret of more than sixteen bytes";
+
+/// How both ends authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// By a pre-shared key.
+    Secret,
+    /// By certificates of one authority on ECDSA P-256, another one for each end of each tunnel.
+    Certificates,
+}
 
 /// One engine, and what it was seen to do.
 #[derive(Debug)]
@@ -29,6 +45,7 @@ pub(crate) struct Side {
     /// IKE SAs that were established, and Child SAs that were installed.
     pub(crate) up: (u32, u32),
     outbox: Vec<Transmit>,
+    key: PrivateKey,
 }
 
 /// What came out and is to be answered at once.
@@ -50,6 +67,7 @@ impl Side {
             busy: Duration::ZERO,
             up: (0, 0),
             outbox: Vec::new(),
+            key: key(),
         }
     }
 
@@ -79,6 +97,11 @@ impl Side {
                 Output::Ask(id, Question::Psk(question)) => {
                     let answer = answer_psk(&question, Some(SECRET), standard());
                     replies.push(Reply::Answer(id, Answer::Psk(answer)));
+                }
+                Output::Ask(id, Question::Sign(question)) => {
+                    let signature = self.key.sign(question.scheme, &question.octets);
+                    let answer = SignAnswer::Signed(signature.expect("a signature"));
+                    replies.push(Reply::Answer(id, Answer::Signed(answer)));
                 }
                 Output::Event(event) => match *event {
                     Event::IkeSaEstablished { .. } => self.up.0 += 1,
@@ -124,17 +147,70 @@ pub(crate) fn configurations(
     tunnels: u32,
     kernel: KernelMode,
     branch_keeps: Keep,
+    proof: Proof,
 ) -> [Configuration; 2] {
-    [(true, Keep::Passive), (false, branch_keeps)].map(|(headquarters, keep)| Configuration {
-        connections: (0..tunnels)
-            .map(|tunnel| Arc::new(connection(tunnel, headquarters, keep)))
-            .collect(),
-        kernel,
-        ..Configuration::default()
+    let authority = authority();
+    [(true, Keep::Passive), (false, branch_keeps)].map(|(headquarters, keep)| {
+        let mut configuration = Configuration {
+            kernel,
+            ..Configuration::default()
+        };
+        for tunnel in 0..tunnels {
+            let connection = connection(tunnel, headquarters, keep, proof);
+            if proof == Proof::Certificates {
+                let credentials = credentials(&authority, &connection.local.id.to_string());
+                let name = connection.name.clone();
+                configuration
+                    .credentials
+                    .insert(name, Arc::new(credentials));
+            }
+            configuration.connections.push(Arc::new(connection));
+        }
+        configuration
     })
 }
 
-fn connection(tunnel: u32, headquarters: bool, keep: Keep) -> Connection {
+/// The key of either end, the same in every run of a benchmark and in no other.
+pub(crate) fn key() -> PrivateKey {
+    PrivateKey::read(&KEY.serialize_der(), None).expect("a key")
+}
+
+static KEY: LazyLock<KeyPair> =
+    LazyLock::new(|| KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key"));
+
+type Authority = (Arc<Certificate>, Issuer<'static, KeyPair>);
+
+fn authority() -> Authority {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Benchmark authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let certificate = parse(&params.self_signed(&key).expect("a certificate"));
+    (certificate, Issuer::new(params, key))
+}
+
+fn credentials((root, issuer): &Authority, name: &str) -> PublicCredentials {
+    let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let certificate = params.signed_by(&*KEY, issuer).expect("a certificate");
+    PublicCredentials {
+        own: Some(OwnCredential {
+            key: key().public_key().clone(),
+            chain: vec![parse(&certificate)],
+        }),
+        trust: TrustStore::new(vec![root.clone()], Vec::new(), Vec::new(), Vec::new()),
+    }
+}
+
+fn parse(certificate: &rcgen::Certificate) -> Arc<Certificate> {
+    Arc::new(Certificate::parse(certificate.der()).expect("a certificate"))
+}
+
+fn connection(tunnel: u32, headquarters: bool, keep: Keep, proof: Proof) -> Connection {
     let hub = IpAddr::from([192, 0, 2, 1]);
     let branch = Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(198, 18, 0, 0)) + tunnel).into();
     let network = |base: [u8; 4]| {
@@ -180,7 +256,13 @@ fn connection(tunnel: u32, headquarters: bool, keep: Keep) -> Connection {
             id: Some(theirs.1.into()),
         },
         proposals: vec![IKE.parse().expect("a proposal")],
-        authentication: Authentication::PRE_SHARED_KEY,
+        authentication: match proof {
+            Proof::Secret => Authentication::PRE_SHARED_KEY,
+            Proof::Certificates => Authentication {
+                local: LocalAuthentication::Signature,
+                remote: RemoteAuthentication::Signature(SignatureDemand::default()),
+            },
+        },
         children: vec![Arc::new(child)],
         liveness: Liveness::default(),
     }
