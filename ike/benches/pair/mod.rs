@@ -25,6 +25,8 @@ use rcgen::{
 
 /// The IKE SA's algorithms: AES-256-GCM, HMAC-SHA2-256, X25519.
 const IKE: &str = "aes256gcm16-prfsha256-x25519";
+/// The wall clock at the beginning.
+const WALL: Duration = Duration::from_secs(1_790_000_000);
 const SECRET: &[u8] = b"a secret of more than sixteen bytes";
 
 /// How both ends authenticate.
@@ -74,7 +76,10 @@ impl Side {
     /// Gives the engine an input at `at` of the boot clock and carries out all that it wants, except for sending.
     pub(crate) fn handle(&mut self, at: Duration, input: Input<'_>) {
         let began = Instant::now();
-        let now = Now { boot: at, wall: at };
+        let now = Now {
+            boot: at,
+            wall: WALL + at,
+        };
         self.engine.handle(now, input);
         let mut next = self.drain();
         while let Some(reply) = next.pop() {
