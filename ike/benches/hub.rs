@@ -12,7 +12,7 @@ use std::time::Duration;
 use ike::config::{Keep, KernelMode};
 use ike::engine::io::Input;
 
-use pair::{Side, carry, configurations};
+use pair::{Proof, Side, carry, configurations};
 
 const LIMIT: f64 = 1.25;
 const BATCHES: u32 = 30;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 /// The time of a hub with so many branches, while [`BATCH`] of them come.
 fn handshakes(branches: u32) -> Duration {
     let now = Duration::from_secs(1000);
-    let [mut hub, mut branch] = configurations(branches, KernelMode::Xfrm, Keep::Up);
+    let [mut hub, mut branch] = configurations(branches, KernelMode::Xfrm, Keep::Up, Proof::Secret);
     for connection in &mut hub.connections {
         let connection = Arc::get_mut(connection).expect("just made");
         connection.remote.address = None;
