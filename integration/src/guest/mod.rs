@@ -8,6 +8,8 @@
 //! | [`sniffer`] | every frame on the wire between the gateways, classified and counted |
 //! | [`packets`] | IPv4 packets made by hand, for an attacker |
 //! | [`traffic`] | ping, TCP and UDP between hosts |
+//! | [`certificates`] | authorities that sign whatever a test needs |
+//! | [`web`] | a web server for CRLs and OCSP replies |
 //! | [`peers`] | the daemons: strongSwan and ikd |
 //! | [`world`] | all of these together, and a daemon at each gateway |
 //! | [`attacks`] | what an attacker sends, and what the kernel makes of it |
@@ -15,6 +17,7 @@
 //! | [`tests`] | the end-to-end tests |
 
 pub mod attacks;
+pub mod certificates;
 pub mod demo;
 pub mod init;
 pub mod netns;
@@ -24,4 +27,5 @@ pub mod sniffer;
 pub mod tests;
 pub mod topology;
 pub mod traffic;
+pub mod web;
 pub mod world;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::netns::Namespace;
-use super::peers::{Child, Gateway, Kind, Policy};
+use super::peers::{Child, Demand, Gateway, Kind, Policy, Proof, StrongswanSignatures};
 use super::sniffer::Sniffer;
 use super::topology::{self, Topology};
 
@@ -59,6 +59,12 @@ impl<'net> Pair<'net> {
         })
     }
 
+    /// Gives both daemons another policy.
+    pub fn load(&self, hq: &Policy, branch: &Policy) -> Result<()> {
+        self.hq.load(hq).context("headquarters' policy")?;
+        self.branch.load(branch).context("the branch's policy")
+    }
+
     /// Adds both ends' logs and kernel state to an error.
     pub fn explain<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| {
@@ -96,6 +102,9 @@ pub fn site_to_site() -> (Policy, Policy) {
         children: vec![child("lan", "10.1.0.0/16", "10.2.0.0/16")],
         shunts: Vec::new(),
         quick_liveness: false,
+        proof: Proof::default(),
+        demand: Demand::default(),
+        strongswan_signatures: StrongswanSignatures::default(),
     };
     let branch = hq.mirrored();
     (hq, branch)
@@ -110,5 +119,6 @@ pub fn child(name: &str, local: &str, remote: &str) -> Child {
         remote: remote.to_owned(),
         transport: false,
         keep_up: false,
+        esp: None,
     }
 }

@@ -28,6 +28,8 @@ const PACKAGES: &[&str] = &[
     "libcharon-extra-plugins",
     "libstrongswan-extra-plugins",
     "strongswan-pki",
+    // Makes the certificates, CRLs and OCSP replies of the tests.
+    "openssl",
     // What tests, the demo and other people's scripts use.
     "iproute2",
     "iputils-ping",

@@ -10,11 +10,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 
-use super::{Daemon, Gateway, Policy};
+use super::{Credential, Daemon, Demand, Gateway, Policy, Proof, eventually};
 use crate::guest::netns::Namespace;
 
 /// What its one connection is called.
 pub const CONNECTION: &str = "gateway";
+
+/// What the log says when policies stand in the kernel.
+const IN_FORCE: &str = "configuration in force";
 
 /// A running ikd.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ impl<'net> Ikd<'net> {
         let log = daemon.directory.join("output.log");
         // The control socket answers before the kernel has the policies.
         daemon.wait_until("ready", Duration::from_secs(30), || {
-            std::fs::read_to_string(&log).is_ok_and(|log| log.contains("configuration in force"))
+            std::fs::read_to_string(&log).is_ok_and(|log| log.contains(IN_FORCE))
                 && UnixStream::connect(&socket).is_ok()
         })?;
         Ok(Self { gateway, daemon })
@@ -87,6 +90,16 @@ impl Gateway for Ikd<'_> {
         self.ikctl(&["up", CONNECTION, child, "--timeout", &seconds])
     }
 
+    fn load(&self, policy: &Policy) -> Result<()> {
+        let in_force = || self.log().matches(IN_FORCE).count();
+        let before = in_force();
+        self.reload(&policy_file(policy))?;
+        if eventually(Duration::from_secs(30), || in_force() > before) {
+            return Ok(());
+        }
+        bail!("the policy file is not in force:\n{}", self.log())
+    }
+
     fn down(&self) -> Result<String> {
         self.ikctl(&["down", CONNECTION])
     }
@@ -100,8 +113,12 @@ impl Gateway for Ikd<'_> {
     }
 
     fn reasons(&self) -> String {
-        self.ikctl(&["list", "--failed"])
-            .unwrap_or_else(|error| format!("{error:#}"))
+        let ask = |arguments: &[&str]| {
+            self.ikctl(arguments)
+                .unwrap_or_else(|error| format!("{error:#}"))
+        };
+        // The page for people, then the same with its codes.
+        ask(&["list", "--failed"]) + &ask(&["list", "--failed", "--json"])
     }
 
     fn shut_down(&mut self) -> Result<()> {
@@ -129,18 +146,18 @@ pub fn policy_file(policy: &Policy) -> String {
         remote,
         local_id,
         remote_id,
-        psk,
         ike,
         esp,
         ..
     } = policy;
+    let auth = authentication(policy);
     let mut text = format!(
         "version: 1
 connections:
   {CONNECTION}:
     local: {{ address: {local}, id: {local_id} }}
     remote: {{ address: {remote}, id: {remote_id} }}
-    auth: {{ psk: \"{psk}\" }}
+    auth: {auth}
     ike: [{ike}]
 "
     );
@@ -157,10 +174,11 @@ connections:
         };
         let _ = writeln!(
             text,
-            "      {}: {{ {}{}esp: [{esp}], keep: {keep}{mode} }}",
+            "      {}: {{ {}{}esp: [{}], keep: {keep}{mode} }}",
             child.name,
             selectors("local", &child.local),
-            selectors("remote", &child.remote)
+            selectors("remote", &child.remote),
+            child.esp.as_ref().unwrap_or(esp)
         );
     }
     if !policy.shunts.is_empty() {
@@ -175,6 +193,52 @@ connections:
         );
     }
     text
+}
+
+/// The value of `auth`.
+fn authentication(policy: &Policy) -> String {
+    let psk = format!("{{ psk: \"{}\" }}", policy.psk);
+    let local = match &policy.proof {
+        Proof::PreSharedKey => psk.clone(),
+        Proof::Signature(Credential { key, chain }) => {
+            let certificate = if chain.is_empty() {
+                String::new()
+            } else {
+                format!("certificate: {}, ", files(chain))
+            };
+            format!("{{ {certificate}key: {} }}", key.display())
+        }
+    };
+    let remote = match &policy.demand {
+        Demand::PreSharedKey => psk.clone(),
+        Demand::PublicKey(key) => format!("{{ public_key: {} }}", key.display()),
+        Demand::Certificate(authorities) => {
+            let anchors = [&authorities.anchors[..], &authorities.intermediates].concat();
+            let mut text = format!("{{ ca: {}", files(&anchors));
+            if !authorities.crls.is_empty() {
+                let _ = write!(text, ", crl: {}", files(&authorities.crls));
+            }
+            if authorities.strict {
+                text.push_str(", revocation: strict");
+            }
+            if authorities.rsa_sha1 {
+                text.push_str(", rsa_sha1: accept");
+            }
+            text + " }"
+        }
+    };
+    match (&policy.proof, &policy.demand) {
+        (Proof::PreSharedKey, Demand::PreSharedKey) => psk,
+        _ => format!("{{ local: {local}, remote: {remote} }}"),
+    }
+}
+
+fn files(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    format!("[{}]", names.join(", "))
 }
 
 /// A key with its list of selectors, where there are any.

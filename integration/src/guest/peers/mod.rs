@@ -1,8 +1,10 @@
 //! The daemons at the gateways, behind one face: a test says what should be true, and whose daemon is where.
 
+mod authentication;
 mod daemon;
 pub mod ikd;
 mod strongswan;
+pub mod vici;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::ValueEnum;
 
+pub use authentication::{Authorities, Credential, Demand, Proof, StrongswanSignatures};
 pub use daemon::Daemon;
 pub use ikd::Ikd;
 pub use strongswan::Strongswan;
@@ -60,6 +63,8 @@ pub trait Gateway: Send {
     fn up(&self, child: &str) -> Result<String> {
         self.up_within(child, Duration::from_secs(60))
     }
+    /// Makes `policy` the whole configuration, and waits until it is in force.
+    fn load(&self, policy: &Policy) -> Result<()>;
     /// Ends the connection and says goodbye to the peer.
     fn down(&self) -> Result<String>;
     /// What the daemon's tool lists.
@@ -85,8 +90,14 @@ pub struct Policy {
     pub local_id: String,
     /// Who the other one must prove to be.
     pub remote_id: String,
-    /// The pre-shared key.
+    /// The pre-shared key, for the sides that prove themselves by one.
     pub psk: String,
+    /// How this gateway proves who it is.
+    pub proof: Proof,
+    /// How the other one must.
+    pub demand: Demand,
+    /// What strongSwan signs with. Only strongSwan reads it.
+    pub strongswan_signatures: StrongswanSignatures,
     /// The IKE proposal in the notation that both daemons read: `aes256gcm16-prfsha384-x25519`.
     pub ike: String,
     /// The ESP proposal likewise.
@@ -100,7 +111,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The same tunnel as the other gateway sees it. Shunts are each gateway's own.
+    /// The same tunnel as the other gateway sees it. Shunts, keys and authorities are each gateway's own.
     #[must_use]
     pub fn mirrored(&self) -> Self {
         let other_side = |child: &Child| Child {
@@ -115,6 +126,8 @@ impl Policy {
             remote_id: self.local_id.clone(),
             children: self.children.iter().map(other_side).collect(),
             shunts: Vec::new(),
+            proof: Proof::default(),
+            demand: Demand::default(),
             ..self.clone()
         }
     }
@@ -133,6 +146,8 @@ pub struct Child {
     pub transport: bool,
     /// Whether this gateway brings it up, and up again, by itself.
     pub keep_up: bool,
+    /// Its ESP proposal, where it is not the policy's.
+    pub esp: Option<String>,
 }
 
 /// A policy without a tunnel.
@@ -148,7 +163,7 @@ pub struct Shunt {
     pub remote: String,
 }
 
-/// Asks `question` every 100 ms until it says yes. False when `patience` is over.
+/// Asks `question` every 40 ms until it says yes. False when `patience` is over.
 pub fn eventually(patience: Duration, mut question: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + patience;
     loop {
@@ -158,6 +173,6 @@ pub fn eventually(patience: Duration, mut question: impl FnMut() -> bool) -> boo
         if Instant::now() > deadline {
             return false;
         }
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(40));
     }
 }

@@ -17,13 +17,22 @@ pub(super) const BRIEFLY: Duration = Duration::from_millis(700);
 
 /// A test by its name.
 pub(super) struct Test {
-    /// What it shows.
-    pub(super) name: String,
+    name: String,
     run: Run,
 }
 
-/// Shows it, or says what is not so.
-type Run = Box<dyn Fn(&World) -> Result<()>>;
+enum Run {
+    /// Shows it, or says what is not so.
+    One(Box<Shows>),
+    /// Tries rows with the same daemons, each a test of its own.
+    Table { rows: Vec<String>, run: Box<Tries> },
+}
+
+type Shows = dyn Fn(&World) -> Result<()>;
+/// Tries the rows of a table, as many of them as are given, and tells how each went. An error: no row could be tried.
+type Tries = dyn Fn(&World, &[String], &mut Tell<'_>) -> Result<()>;
+/// Takes a row's name, when it began and how it went.
+pub(super) type Tell<'a> = dyn FnMut(&str, Instant, Result<()>) + 'a;
 
 impl Test {
     /// A test called `name`, which passes unless it returns an error.
@@ -33,37 +42,86 @@ impl Test {
     ) -> Self {
         Self {
             name: format!("e2e::{}", name.into()),
-            run: Box::new(run),
+            run: Run::One(Box::new(run)),
+        }
+    }
+
+    /// A test for each of `rows`, called `name::row`, all tried by one call of `run`.
+    pub(super) fn table(
+        name: impl Into<String>,
+        rows: Vec<String>,
+        run: impl Fn(&World, &[String], &mut Tell<'_>) -> Result<()> + 'static,
+    ) -> Self {
+        Self {
+            name: format!("e2e::{}", name.into()),
+            run: Run::Table {
+                rows,
+                run: Box::new(run),
+            },
+        }
+    }
+
+    /// Whether the test's name contains `only`; of a table, only the rows whose names contain it stay.
+    pub(super) fn keep(&mut self, only: &str) -> bool {
+        match &mut self.run {
+            Run::One(_) => self.name.contains(only),
+            Run::Table { rows, .. } => {
+                rows.retain(|row| format!("{}::{row}", self.name).contains(only));
+                !rows.is_empty()
+            }
         }
     }
 }
 
-/// Runs `tests` and prints the outcome of each in the words of `cargo test`, which the host counts.
-/// Returns whether none failed.
+/// What was counted so far.
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: Vec<String>,
+}
+
+impl Count {
+    /// Prints how a test went, in the words of `cargo test`, which the host counts.
+    fn tell(&mut self, name: &str, start: Instant, outcome: Result<()>) {
+        let seconds = start.elapsed().as_secs_f64();
+        match outcome {
+            Ok(()) => {
+                self.passed += 1;
+                println!("test {name} ... ok ({seconds:.1} s)");
+            }
+            Err(error) => {
+                let reason = indented(&format!("{error:#}"));
+                println!("test {name} ... FAILED ({seconds:.1} s)\n{reason}");
+                self.failed.push(name.to_owned());
+            }
+        }
+    }
+}
+
+/// Runs `tests` and prints the outcome of each. Returns whether none failed.
 pub(super) fn run(tests: &[Test]) -> Result<bool> {
     if tests.is_empty() {
         return Ok(true);
     }
     let world = World::create()?;
-    let (mut passed, mut failed) = (0, Vec::new());
-    for test in tests {
+    let mut count = Count::default();
+    for Test { name, run } in tests {
         let start = Instant::now();
-        let outcome = (test.run)(&world);
-        let seconds = start.elapsed().as_secs_f64();
-        match outcome {
-            Ok(()) => {
-                passed += 1;
-                println!("test {} ... ok ({seconds:.1} s)", test.name);
-            }
-            Err(error) => {
-                let reason = indented(&format!("{error:#}"));
-                println!("test {} ... FAILED ({seconds:.1} s)\n{reason}", test.name);
-                failed.push(test.name.as_str());
+        match run {
+            Run::One(run) => count.tell(name, start, run(&world)),
+            Run::Table { rows, run } => {
+                let mut tell = |row: &str, start, outcome| {
+                    count.tell(&format!("{name}::{row}"), start, outcome);
+                };
+                if let Err(error) = run(&world, rows, &mut tell) {
+                    count.tell(name, start, Err(error));
+                }
             }
         }
         // What a failed test left behind is not the next one's problem.
         world.net.flush()?;
     }
+    let Count { passed, failed } = count;
     if !failed.is_empty() {
         println!("\nfailures:\n    {}", failed.join("\n    "));
     }

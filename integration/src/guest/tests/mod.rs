@@ -5,11 +5,18 @@
 //! | module | what it shows |
 //! |---|---|
 //! | `tunnels` | tunnels between every two daemons, one and two children, pass and drop |
+//! | `credentials` | who signs is believed: keys, signatures, certificates, chains, raw keys |
+//! | `distrust` | who signs is not believed: expired, revoked, unknown, and what else is wrong with a certificate |
+//! | `ciphers` | every algorithm that both daemons have, for IKE and for ESP |
 //! | `families_and_modes` | IPv4 and IPv6 in every mixture, transport mode, children with keys of their own |
 //! | `refusals` | what does not fit together: both ends say why, nothing is left in the kernel |
 //! | `hostile` | an attacker on the wire |
 //! | `operation` | reload, shutdown, a peer that is gone, starts that must fail |
 
+mod ciphers;
+mod company;
+mod credentials;
+mod distrust;
 mod families_and_modes;
 mod harness;
 mod hostile;
@@ -32,14 +39,38 @@ const PAIRS: [(Kind, Kind); 3] = [
     (Kind::Strongswan, Kind::Ikd),
 ];
 
+/// Whether the tests may take their time.
+fn is_full() -> bool {
+    std::env::var_os("LAB_FULL").is_some()
+}
+
+/// Those pairs, and where the tests take their time two peers: what fails between them is the lab's fault, or the peer's.
+fn pairs() -> Vec<(Kind, Kind)> {
+    let mut pairs = PAIRS.to_vec();
+    if is_full() {
+        pairs.push((Kind::Strongswan, Kind::Strongswan));
+    }
+    pairs
+}
+
+/// Those of them with a peer.
+fn with_strongswan() -> Vec<(Kind, Kind)> {
+    let mut pairs = pairs();
+    pairs.retain(|(begins, answers)| [begins, answers].contains(&&Kind::Strongswan));
+    pairs
+}
+
 /// Runs the tests whose names contain `only`, and returns whether none failed.
 pub fn run(only: &str) -> Result<bool> {
     let mut tests = tunnels::tests();
     tests.extend(families_and_modes::tests());
     tests.extend(refusals::tests());
+    tests.extend(credentials::tests());
+    tests.extend(distrust::tests());
+    tests.extend(ciphers::tests());
     tests.extend(hostile::tests());
     tests.extend(operation::tests());
-    tests.retain(|test| test.name.contains(only));
+    tests.retain_mut(|test| test.keep(only));
     let good = harness::run(&tests)?;
     Ok(programs(only)? && good)
 }
