@@ -191,15 +191,20 @@ fn a_method_that_the_connection_does_not_name_is_refused_with_what_it_wants() {
     );
     assert!(failure.to_string().contains("SHARED_KEY_MIC"));
 
-    let world = meet(24, End::hq().configuration(), branch(&authority));
+    let credentials = authority.credentials(TestKey::P256, BRANCH);
+    let signing = End::branch().with(SIGNED, credentials);
+    let world = meet(24, End::hq().configuration(), signing);
     responder_refuses(&world, "auth-method");
     let told = world.nodes[0].failure("auth-method").details().join(" ");
     assert!(told.contains("pre-shared key"), "{told}");
+    // Who has no signatures announces none, and most keys cannot even begin.
+    let world = meet(24, End::hq().configuration(), branch(&authority));
+    fails(&world, 1, "no-signing-method");
 
     // The responder proves itself in a way that the initiator does not take.
     let world = meet(
         25,
-        End::hq().with(WE_SIGN, authority.credentials(HQ_KEY, HQ)),
+        End::hq().with(WE_SIGN, authority.credentials(TestKey::P256, HQ)),
         End::branch().configuration(),
     );
     initiator_refuses(&world, "auth-method");

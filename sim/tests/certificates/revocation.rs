@@ -113,7 +113,7 @@ fn what_is_fetched_and_is_no_list_or_another_authoritys_or_too_large_says_nothin
         Vec::new(),
         Authority::new("Other").revokes(&[1, 2]),
         Authority::with_key("Root", TestKey::P256).revokes(&[1, 2]),
-        vec![0x30; 64 << 20],
+        vec![0x30; 9 << 20],
     ];
     for body in bodies {
         let mut world = meeting(46, &authority, revocation(Revocation::IfAvailable));
