@@ -42,9 +42,12 @@ fn judged_by_branch(
     )
 }
 
+/// What makes a certificate unfit.
+type Change = fn(&mut Wanted);
+
 /// What makes an authority's certificate unfit, and the code.
-fn unfit() -> Vec<(&'static str, fn(&mut Wanted))> {
-    vec![
+fn unfit() -> [(&'static str, Change); 4] {
+    [
         ("certificate-name", |wanted| {
             wanted.names = vec!["other.example.com".to_owned()];
         }),
