@@ -302,8 +302,8 @@ impl Child {
         Ok(known.expect("both addresses are known"))
     }
 
-    /// What is protected, as far as it can be said before anybody has spoken: `None` where it depends on an address that
-    /// is not configured.
+    /// What is protected, as far as it can be said before anybody has spoken: `None` in transport mode where an address is
+    /// not configured.
     ///
     /// # Errors
     /// As [`Self::protected`].
@@ -314,8 +314,9 @@ impl Child {
     ) -> Result<Option<Protected>, NotAnEnd> {
         let end = |side, selectors: &[Selector], address| match (self.mode, address) {
             (Mode::Transport, Some(address)) => of_end(side, selectors, address).map(Some),
-            (Mode::Transport, None) if selectors.is_empty() => Ok(None),
-            _ => Ok(Some(selectors.to_vec())),
+            // Not even where ports are given for any address: that is one address, and not everybody's.
+            (Mode::Transport, None) => Ok(None),
+            (Mode::Tunnel, _) => Ok(Some(selectors.to_vec())),
         };
         let local = end(Side::Local, &self.local, local)?;
         let remote = end(Side::Remote, &self.remote, remote)?;

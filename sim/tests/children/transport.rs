@@ -92,6 +92,14 @@ fn an_end_without_a_configured_address_is_the_address_it_speaks_from() {
     let mut anybody = connection(&End::hq(), HQ, BRANCH, vec![transport()]);
     anybody.remote.address = None;
     anybody.local.address = None;
+    // Ports of an address that is not known are not those of all addresses.
+    let https = child(
+        "https",
+        Mode::Transport,
+        &[],
+        &["0.0.0.0/0[tcp/443]", "::/0[tcp/443]"],
+    );
+    anybody.children.push(Arc::new(https));
     world.configure(0, only(anybody));
     let policies = world.nodes[0].kernel.policies.len();
     assert_eq!(
