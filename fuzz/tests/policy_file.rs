@@ -6,14 +6,21 @@ use std::path::Path;
 use bolero::check;
 use policies::Report;
 
-/// The secret of the policy that mistakes are made in; its text stands nowhere else.
+/// The secret of the policies that mistakes are made in; its text stands nowhere else.
 const SECRET: &str = "swordfish";
 
-/// What stands before the secret, the secret, and what stands behind it.
-const POLICY: [&str; 3] = [
-    "version: 1\nconnections:\n  branch:\n    local: { address: 192.0.2.1, id: \"hq\" }\n    remote:\n      address: 198.51.100.7\n    ",
-    "auth: { psk: \"swordfish swordfish\" }",
-    "\n    children:\n      lan: { local: 10.1.0.0/16, remote: [10.2.0.0/16, 'x'], keep: up }\npolicies: {}\n",
+/// What stands before the secret, the secret, and what stands behind it: a pre-shared key, and a passphrase.
+const POLICIES: [[&str; 3]; 2] = [
+    [
+        "version: 1\nconnections:\n  branch:\n    local: { address: 192.0.2.1, id: \"hq\" }\n    remote:\n      address: 198.51.100.7\n    ",
+        "auth: { psk: \"swordfish swordfish\" }",
+        "\n    children:\n      lan: { local: 10.1.0.0/16, remote: [10.2.0.0/16, 'x'], keep: up }\npolicies: {}\n",
+    ],
+    [
+        "version: 1\nconnections:\n  branch:\n    local: { id: hq }\n    remote: { id: \"*.example.com\" }\n    auth:\n      local: { certificate: hq.pem, ",
+        "key: { file: hq.key, passphrase: \"swordfish swordfish\" }",
+        " }\n      remote: { ca: [ca.pem, 'x'], crl: ca.crl, revocation: strict }\n    children: { own: { mode: transport } }\n",
+    ],
 ];
 
 #[test]
@@ -31,7 +38,9 @@ fn policy_file_mutations() {
 fn survives(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     examine(&text);
-    mistake(input);
+    for policy in POLICIES {
+        mistake(policy, input);
+    }
 }
 
 /// Reads a text, and looks at every problem.
@@ -63,12 +72,12 @@ fn examine(text: &str) -> Report {
 }
 
 /// Makes mistakes around a secret: the input says where, and what.
-fn mistake(input: &[u8]) {
+fn mistake(policy: [&str; 3], input: &[u8]) {
     const MISTAKES: &[&str] = &[
         "\"", "'", "{", "}", "[", "]", ":", ": ", ",", "- ", "|\n", ">-\n", "#", "&a ", "*a",
         "!x ", "\n", "\n  ", "\t", "? ", "<<: ", "---\n", "...\n", "x", "%", "@", "\\", "~",
     ];
-    let mut parts = POLICY.map(str::to_owned);
+    let mut parts = policy.map(str::to_owned);
     for mistake in input.chunks_exact(3).take(3) {
         let part = &mut parts[usize::from(mistake[0] % 2) * 2];
         let at = usize::from(mistake[1]) % (part.len() + 1);

@@ -405,6 +405,32 @@ fn offices_with_ipv6_inside_and_outside_agree() {
 }
 
 #[test]
+fn the_policies_of_the_readme_are_good() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let authority = Authority::root("Example VPN CA");
+    let (certificate, key) = authority.issue("hq", &["hq.example.com"], |_| {});
+    write(folder.path(), "ca.pem", authority.pem());
+    write(folder.path(), "ca.crl", authority.crl(DAY));
+    write(folder.path(), "hq.pem", certificate);
+    write(folder.path(), "hq.key", key);
+    write(
+        folder.path(),
+        "branch.psk",
+        "an example for the README: no secret",
+    );
+    let policies = include_str!("../../README.md").split("```yaml\n").skip(1);
+    let policies: Vec<_> = policies
+        .filter_map(|text| text.split("```").next())
+        .collect();
+    assert_eq!(policies.len(), 2);
+    for text in policies {
+        assert!(text.lines().count() <= 10);
+        write(folder.path(), "readme.yaml", text);
+        assert_quiet(&load_from(&folder, "readme.yaml"));
+    }
+}
+
+#[test]
 fn every_policy_file_of_the_examples_is_tested() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let tests = include_str!("examples.rs");

@@ -147,7 +147,7 @@ fn local_id(
             None
         }
         None => {
-            let held = certificate.and_then(|certificate| own_name(certificate));
+            let held = certificate.and_then(own_name);
             let id = held.or_else(|| local.address.map(Identity::from));
             // Where `auth` is wrong, whether an id is missing is not known.
             if id.is_none() && auth.is_some() {
@@ -174,10 +174,7 @@ fn remote_id(
         None => {}
     }
     let auth = auth?;
-    let pinned = auth
-        .pinned
-        .as_ref()
-        .and_then(|certificate| own_name(certificate));
+    let pinned = auth.pinned.as_ref().and_then(own_name);
     if let Some(id) = pinned {
         return Some(Some(id.into()));
     }
@@ -190,11 +187,7 @@ fn remote_id(
         ));
         return None;
     }
-    if remote.address.is_none()
-        && auth.credentials.as_ref().is_some_and(|_| {
-            auth.authentication.remote != ike::config::RemoteAuthentication::PreSharedKey
-        })
-    {
+    if remote.address.is_none() && auth.peer_signs() {
         let message =
             "`remote` has neither address nor id: nobody can be told apart by a key alone"
                 .to_owned();

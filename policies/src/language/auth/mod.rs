@@ -71,10 +71,7 @@ pub(super) fn read(
         }
         (None, None, []) => {
             if !fields.is_misspelt() {
-                let message = format!(
-                    "`{}` is empty: nothing says how the two ends prove who they are",
-                    "auth"
-                );
+                let message = "nothing says how the two ends prove who they are".to_owned();
                 tell(
                     walk,
                     Code::MissingKey,
@@ -188,6 +185,14 @@ impl Auth {
             needs_remote_id,
             pinned,
         }
+    }
+
+    /// Whether the peer proves itself by a signature.
+    pub(super) const fn peer_signs(&self) -> bool {
+        matches!(
+            self.authentication.remote,
+            RemoteAuthentication::Signature(_)
+        )
     }
 
     /// Our certificate.

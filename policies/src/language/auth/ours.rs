@@ -33,7 +33,7 @@ pub(super) fn read(
 ) -> Option<Ours> {
     let (psk, certificate) = (fields.get("psk"), fields.get("certificate"));
     if let Some(psk) = psk {
-        if certificate.or(fields.get("key")).is_some() {
+        if certificate.is_some() || fields.get("key").is_some() {
             let message =
                 "psk beside certificate or key: we prove who we are in one way".to_owned();
             tell(
