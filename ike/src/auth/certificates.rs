@@ -19,7 +19,7 @@ use crate::wire::payload::Payload;
 use crate::wire::{Cert, CertReq};
 
 /// Authorities that one CERTREQ names at most. With more, it names none: any certificate may come.
-pub const MAX_AUTHORITIES: usize = 32;
+pub const MAX_AUTHORITIES: usize = 16;
 /// The length of an authority's name in a CERTREQ in bytes: a SHA-1 hash.
 const KEY_HASH: usize = 20;
 
