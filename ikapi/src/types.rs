@@ -101,6 +101,32 @@ words! {
 }
 
 words! {
+    /// How one side of an IKE SA has proved who it is.
+    ProofMethod {
+        /// By the shared secret.
+        Psk = "psk",
+        /// By the key of a certificate.
+        Certificate = "certificate",
+        /// By a key that the configuration names.
+        RawKey = "raw_key",
+    }
+}
+
+words! {
+    /// What ends.
+    ExpiringKind {
+        /// The certificate that we show.
+        Own = "own",
+        /// Shown with it.
+        Intermediate = "intermediate",
+        /// Peers are judged by it.
+        Authority = "authority",
+        /// A CRL from a file.
+        RevocationList = "revocation_list",
+    }
+}
+
+words! {
     /// What happens to traffic that is not protected.
     Action {
         /// It passes in clear.
@@ -207,6 +233,54 @@ records! {
         counts: Counts,
         /// The kernel's error counters that are not zero.
         xfrm_statistics: BTreeMap<String, u64>,
+        /// What ends within 30 days, and in the last third of its life; or has ended.
+        expiring: Vec<Expiring>,
+    }
+
+    /// A certificate or CRL of the configuration that ends soon, or has ended.
+    Expiring {
+        /// What it is.
+        kind: ExpiringKind,
+        /// Whose, as a distinguished name.
+        name: String,
+        /// In hexadecimal digits; `None` for a CRL.
+        serial: Option<String>,
+        /// When it ends.
+        not_after: u64,
+        /// Names of the connections that use it.
+        connections: Vec<String>,
+    }
+
+    /// A certificate that we show.
+    Certificate {
+        /// Whose it is, as a distinguished name.
+        subject: String,
+        /// Who made it, as a distinguished name.
+        issuer: String,
+        /// In hexadecimal digits.
+        serial: String,
+        /// When it begins.
+        not_before: u64,
+        /// When it ends.
+        not_after: u64,
+    }
+
+    /// How one side of an IKE SA has proved who it is.
+    Proof {
+        /// By what.
+        method: ProofMethod,
+        /// The signature's algorithm; `None` for a shared secret.
+        signature: Option<String>,
+        /// Whose certificate, as a distinguished name.
+        subject: Option<String>,
+        /// Who made the certificate, as a distinguished name.
+        issuer: Option<String>,
+        /// The certificate's number, in hexadecimal digits.
+        serial: Option<String>,
+        /// When the certificate, or one above it, expires.
+        not_after: Option<u64>,
+        /// SHA-256 of the raw key's SubjectPublicKeyInfo, in hexadecimal digits.
+        key: Option<String>,
     }
 
     /// What `List` answers, or a part of it.
@@ -239,6 +313,8 @@ records! {
         last_failure: Option<Failure>,
         /// Until the next attempt.
         retry_in_seconds: Option<u64>,
+        /// What we show, where we sign with the key of a certificate.
+        certificate: Option<Certificate>,
     }
 
     /// One end of a connection, as configured.
@@ -257,6 +333,8 @@ records! {
         keep: Keep,
         /// How it fares.
         state: State,
+        /// What its packets carry.
+        mode: Mode,
         /// Selectors on our side.
         local: Vec<String>,
         /// Selectors on the peer's side.
@@ -285,6 +363,10 @@ records! {
         local_id: Option<String>,
         /// The peer's identity, once proven.
         remote_id: Option<String>,
+        /// How we have proved it.
+        local_auth: Option<Proof>,
+        /// How the peer has proved it.
+        remote_auth: Option<Proof>,
         /// Algorithms, as a policy file writes them; empty until agreed.
         suite: String,
         /// When it was established.

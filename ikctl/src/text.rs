@@ -65,6 +65,14 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
+/// `expires in 89d`, `expired 2h ago`
+pub(crate) fn expires(at: u64, now: u64) -> String {
+    match at.checked_sub(now) {
+        Some(left) if left > 0 => format!("expires in {}", duration(left)),
+        _ => format!("expired {} ago", duration(now - at)),
+    }
+}
+
 /// `1.4 MiB`
 pub(crate) fn bytes(count: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -167,6 +175,13 @@ mod tests {
                 "0s", "1s", "59s", "1m", "1m 1s", "1h", "1h 1m", "2h 13m", "1d", "1d 1h", "10d"
             ]
         );
+    }
+
+    #[test]
+    fn an_end_is_before_or_behind_us() {
+        assert_eq!(expires(90_061, 60), "expires in 1d 1h");
+        assert_eq!(expires(60, 60), "expired 0s ago");
+        assert_eq!(expires(0, 7200), "expired 2h ago");
     }
 
     #[test]

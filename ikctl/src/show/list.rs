@@ -1,9 +1,12 @@
 //! `ikctl list`: a connection's state, its IKE SAs, its children with their Child SAs, and what went wrong.
 
-use ikapi::{Child, ChildSa, Connection, End, IkeSa, IkeSaState, Keep, List, Role, State};
+use ikapi::{
+    Child, ChildSa, Connection, End, IkeSa, IkeSaState, Keep, List, Mode, Proof, ProofMethod, Role,
+    State,
+};
 
 use super::failure;
-use crate::text::{Page, WIDTH, bytes, counted, duration, paint};
+use crate::text::{Page, WIDTH, bytes, counted, duration, expires, paint};
 
 /// All of it; `failed`: the daemon was asked for failures only.
 pub(crate) fn list(list: &List, failed: bool, colour: bool) -> String {
@@ -58,9 +61,20 @@ fn connection(page: &mut Page, connection: &Connection, now: u64, colour: bool) 
     if connection.ike_sas.is_empty() {
         page.prose(4, 8, &format!("local   {}", end(&connection.local)));
         page.prose(4, 8, &format!("remote  {}", end(&connection.remote)));
+        if let Some(certificate) = &connection.certificate {
+            let proof = Proof {
+                method: ProofMethod::Certificate,
+                subject: Some(certificate.subject.clone()),
+                issuer: Some(certificate.issuer.clone()),
+                serial: Some(certificate.serial.clone()),
+                not_after: Some(certificate.not_after),
+                ..Proof::default()
+            };
+            page.prose(4, 8, &format!("we show {}", proven(&proof, now)));
+        }
     }
     for sa in &connection.ike_sas {
-        ike_sa(page, sa);
+        ike_sa(page, sa, now);
     }
     for each in &connection.children {
         child(page, each, connection, now, colour);
@@ -85,7 +99,7 @@ fn end(end: &End) -> String {
     )
 }
 
-fn ike_sa(page: &mut Page, sa: &IkeSa) {
+fn ike_sa(page: &mut Page, sa: &IkeSa, now: u64) {
     let state = match sa.state {
         IkeSaState::Established => format!("established {} ago", duration(sa.age_seconds)),
         state => format!("{state}, {} old", duration(sa.age_seconds)),
@@ -101,16 +115,16 @@ fn ike_sa(page: &mut Page, sa: &IkeSa) {
             .map(|id| format!(" ({id})"))
             .unwrap_or_default()
     };
-    page.prose(
-        6,
-        8,
-        &format!("local   {}{}", sa.local, identity(&sa.local_id)),
-    );
-    page.prose(
-        6,
-        8,
-        &format!("remote  {}{}", sa.remote, identity(&sa.remote_id)),
-    );
+    let sides = [
+        ("local ", &sa.local, &sa.local_id, &sa.local_auth),
+        ("remote", &sa.remote, &sa.remote_id, &sa.remote_auth),
+    ];
+    for (side, address, id, proof) in sides {
+        page.prose(6, 8, &format!("{side}  {address}{}", identity(id)));
+        if let Some(proof) = proof {
+            page.prose(14, 2, &format!("proven by {}", proven(proof, now)));
+        }
+    }
     let heard = match sa.last_heard_seconds {
         Some(seconds) => format!("last heard {} ago", duration(seconds)),
         None => "never heard".to_owned(),
@@ -130,6 +144,35 @@ fn ike_sa(page: &mut Page, sa: &IkeSa) {
     );
 }
 
+/// `certificate CN=hq, issued by CN=the authority, serial 01, expires in 89d, ecdsa-sha256`
+fn proven(proof: &Proof, now: u64) -> String {
+    let mut words = vec![match proof.method {
+        ProofMethod::Psk => "shared secret".to_owned(),
+        ProofMethod::Certificate => {
+            format!(
+                "certificate {}",
+                proof.subject.as_deref().unwrap_or("without a name")
+            )
+        }
+        ProofMethod::RawKey => {
+            // As much of the fingerprint as people compare; --json has it all.
+            let start = proof.key.iter().flat_map(|key| key.chars().take(16));
+            format!("public key {}...", start.collect::<String>())
+        }
+        ProofMethod::Unknown => "something that this ikctl does not know".to_owned(),
+    }];
+    words.extend(
+        proof
+            .issuer
+            .iter()
+            .map(|issuer| format!("issued by {issuer}")),
+    );
+    words.extend(proof.serial.iter().map(|serial| format!("serial {serial}")));
+    words.extend(proof.not_after.map(|until| expires(until, now)));
+    words.extend(proof.signature.clone());
+    words.join(", ")
+}
+
 fn child(page: &mut Page, child: &Child, connection: &Connection, now: u64, colour: bool) {
     let keep = match child.keep {
         Keep::Up => "kept up",
@@ -143,7 +186,12 @@ fn child(page: &mut Page, child: &Child, connection: &Connection, now: u64, colo
         (state, Keep::Passive) => format!("{state}, passive"),
         (state, Keep::Up) => format!("{state}, {keep}"),
     };
-    page.line(4, &format!("{}  {told}", paint(&child.name, "1", colour)));
+    let mode = match child.mode {
+        Mode::Transport => ", transport mode",
+        Mode::Tunnel | Mode::Unknown => "",
+    };
+    let name = paint(&child.name, "1", colour);
+    page.line(4, &format!("{name}  {told}{mode}"));
     selectors(page, 6, &child.local, &child.remote);
     let many = connection.ike_sas.len() > 1;
     for (ike_sa, sa) in child_sas(connection).filter(|(_, sa)| sa.name == child.name) {

@@ -1,9 +1,12 @@
 //! `ikctl status` and `ikctl reload`.
 
-use ikapi::{KernelMode, Reloaded, Status};
+use ikapi::{Expiring, ExpiringKind, KernelMode, Reloaded, Status};
 
 use super::failure;
 use crate::text::{self, Page, counted, duration, paint};
+
+/// Connections that a line names.
+const NAMED: usize = 5;
 
 /// How the daemon and the kernel fare.
 pub(crate) fn status(status: &Status, colour: bool) -> String {
@@ -42,6 +45,13 @@ pub(crate) fn status(status: &Status, colour: bool) -> String {
             ),
         );
         failure::past(&mut page, 2, error, *now);
+    }
+
+    if !status.expiring.is_empty() {
+        page.line(0, &paint("certificates    to be renewed", "33", colour));
+    }
+    for one in &status.expiring {
+        page.prose(4, 2, &expiring(one, *now));
     }
 
     let mode = match kernel.mode {
@@ -83,6 +93,26 @@ pub(crate) fn status(status: &Status, colour: bool) -> String {
         }
     }
     page.finish()
+}
+
+/// `our certificate CN=hq, serial 01, expires in 6d: branch, depot`
+fn expiring(one: &Expiring, now: u64) -> String {
+    let what = match one.kind {
+        ExpiringKind::Own => "our certificate",
+        ExpiringKind::Intermediate => "the intermediate certificate",
+        ExpiringKind::Authority => "the authority's certificate",
+        ExpiringKind::RevocationList => "the revocation list of",
+        ExpiringKind::Unknown => "a credential of",
+    };
+    let serial = one.serial.iter().map(|serial| format!(", serial {serial}"));
+    let serial: String = serial.collect();
+    let until = text::expires(one.not_after, now);
+    let named = one.connections.len().min(NAMED);
+    let mut names = one.connections[..named].join(", ");
+    if one.connections.len() > named {
+        names += &format!(" and {} more", one.connections.len() - named);
+    }
+    format!("{what} {}{serial}, {until}: {names}", one.name)
 }
 
 /// What a reload has changed.
