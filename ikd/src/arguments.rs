@@ -1,6 +1,7 @@
 //! The command line, and the exit status.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -55,6 +56,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "/run/ikd")]
     pub(crate) state_dir: PathBuf,
 
+    /// How often the files that policies name (keys, certificates, CRLs, secrets) are looked at: changed ones are read
+    /// again. 0: only when told to, by HUP or `ikctl reload`.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) watch: u32,
+
     /// How the log looks.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log_format: log::Format,
@@ -66,6 +72,13 @@ pub(crate) struct Arguments {
     /// Read the configuration, tell what is wrong with it, and end.
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+impl Arguments {
+    /// How often files are looked at; `None`: never.
+    pub(crate) fn watch(&self) -> Option<Duration> {
+        (self.watch > 0).then(|| Duration::from_secs(self.watch.into()))
+    }
 }
 
 #[cfg(test)]

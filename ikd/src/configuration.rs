@@ -1,10 +1,12 @@
 //! From policy files to what the engine is told: the policy language, and the holes that belong to it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use ike::config::{Configuration, KernelMode, Name};
+use ike::config::{Configuration, Connection, KernelMode, Limits, Name, Shunt};
 use policies::{Report, Secrets};
 
+use crate::credentials::Keys;
 use crate::holes;
 
 /// A configuration that may come into force.
@@ -13,10 +15,42 @@ pub(crate) struct Loaded {
     pub(crate) configuration: Configuration,
     /// By connection.
     pub(crate) secrets: Secrets,
+    /// By their public halves.
+    pub(crate) keys: Keys,
+    /// Every file that was read.
+    pub(crate) files: Vec<PathBuf>,
     /// Warnings and notes.
     pub(crate) warnings: Report,
     /// The names of the holes.
     pub(crate) holes: Vec<Name>,
+}
+
+/// What policies say, without what their files hold and without holes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    connections: Vec<Arc<Connection>>,
+    shunts: Vec<Arc<Shunt>>,
+    limits: Limits,
+}
+
+impl Loaded {
+    /// What the policies say.
+    pub(crate) fn policy(&self) -> Policy {
+        let Configuration {
+            connections,
+            shunts,
+            limits,
+            ..
+        } = &self.configuration;
+        let written = shunts
+            .iter()
+            .filter(|shunt| !self.holes.contains(&shunt.name));
+        Policy {
+            connections: connections.clone(),
+            shunts: written.cloned().collect(),
+            limits: *limits,
+        }
+    }
 }
 
 /// Reads it.
@@ -27,6 +61,8 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Loaded, Report> {
     let policies::Loaded {
         mut configuration,
         secrets,
+        keys,
+        files,
         warnings,
         ..
     } = policies::load(paths)?;
@@ -37,6 +73,11 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Loaded, Report> {
     Ok(Loaded {
         configuration,
         secrets,
+        keys: keys
+            .into_iter()
+            .map(|(name, key)| (name, Arc::new(key)))
+            .collect(),
+        files,
         warnings,
         holes,
     })

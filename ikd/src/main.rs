@@ -14,6 +14,8 @@ mod clock;
 mod configuration;
 mod control;
 mod credentials;
+mod expiry;
+mod fetch;
 mod holes;
 mod kernel;
 mod log;

@@ -2,7 +2,7 @@
 //!
 //! Reads `/proc/sys/net` and asks the routes; changes nothing. What the kernel's IPsec can is [`crate::kernel::probe`]'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, UdpSocket};
 
@@ -10,7 +10,8 @@ use ike::config::selector::{AddressRange, Selector};
 use ike::config::{Configuration, KernelMode};
 use ike::engine::event::Level;
 
-use crate::log::record::Record;
+use crate::holes;
+use crate::log::record::{Record, some};
 use crate::sockets::local_address_for;
 
 /// Something to know.
@@ -24,11 +25,11 @@ pub(crate) struct Warning {
 
 impl Warning {
     /// Writes it to the log.
-    pub(crate) fn write(self) {
-        let record = Record::new("preflight", self.message);
+    pub(crate) fn write(&self) {
+        let record = Record::new("preflight", self.message.clone());
         Record {
             code: Some(self.code),
-            suggestion: Some(self.suggestion),
+            suggestion: Some(self.suggestion.clone()),
             ..record
         }
         .write(self.level);
@@ -43,9 +44,10 @@ pub(crate) fn look(
     if configuration.kernel == KernelMode::None {
         return vec![without_kernel()];
     }
-    let mut warnings = settings(configuration, &interfaces(), &|path| {
+    let mut warnings = local_addresses(configuration, &holes::own_addresses());
+    warnings.extend(settings(configuration, &interfaces(), &|path| {
         std::fs::read_to_string(path).ok()
-    });
+    }));
     warnings.extend(routes(configuration, |remote| {
         local_address_for(remote, exempt).map(drop)
     }));
@@ -59,6 +61,30 @@ fn without_kernel() -> Warning {
         message: "NO TRAFFIC IS PROTECTED: kernel: none, so IKE SAs are negotiated and nothing is installed in the kernel".to_owned(),
         suggestion: "remove `kernel: none` to protect traffic".to_owned(),
     }
+}
+
+/// Addresses that connections speak from and that are not ours; none of ours: they could not be read.
+fn local_addresses(configuration: &Configuration, ours: &[IpAddr]) -> Vec<Warning> {
+    let mut missing = BTreeMap::<_, Vec<_>>::new();
+    for connection in &configuration.connections {
+        let address = connection.local.address;
+        if let Some(address) = address.filter(|one| !ours.is_empty() && !ours.contains(one)) {
+            let names = missing.entry(address).or_default();
+            names.push(connection.name.as_str());
+        }
+    }
+    let warning = |(address, names): (IpAddr, Vec<&str>)| Warning {
+        level: Level::Warning,
+        code: "no-local-address",
+        message: format!(
+            "no interface has {address}, which ikd is to speak from, so nothing can be sent or received there: {}",
+            some(&names)
+        ),
+        suggestion: format!(
+            "give it to an interface (ip addr add {address} dev ...), or correct `local: {{ address: {address} }}`"
+        ),
+    };
+    missing.into_iter().map(warning).collect()
 }
 
 fn selectors(configuration: &Configuration, remote: bool) -> impl Iterator<Item = &Selector> {
@@ -267,6 +293,28 @@ mod tests {
             Some("0".to_owned())
         });
         assert_eq!(codes(&warnings), ["no-forwarding"]);
+    }
+
+    #[test]
+    fn an_address_that_no_interface_has_is_named_with_who_speaks_from_it() {
+        let mut configuration = configuration("10.1.0.0/16", "10.2.0.0/16");
+        let ours: Vec<IpAddr> = vec!["192.0.2.1".parse().expect("valid")];
+        assert!(
+            local_addresses(&configuration, &ours).is_empty(),
+            "any address will do"
+        );
+        let connection = Arc::get_mut(&mut configuration.connections[0]).expect("one owner");
+        connection.local.address = Some("192.0.2.9".parse().expect("valid"));
+        let warnings = local_addresses(&configuration, &ours);
+        assert_eq!(codes(&warnings), ["no-local-address"]);
+        assert!(
+            warnings[0].message.contains("192.0.2.9") && warnings[0].message.ends_with(": branch")
+        );
+        assert!(
+            local_addresses(&configuration, &[]).is_empty(),
+            "unreadable is no news"
+        );
+        assert_eq!(some(&["a"; 7]), "a, a, a, a, a and 2 more");
     }
 
     #[test]

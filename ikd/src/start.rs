@@ -15,6 +15,7 @@ use std::sync::Arc;
 use ike::config::{Configuration, KernelMode};
 use ike::crypto::{SystemRandom, standard};
 use ike::engine::event::Level;
+use ike::engine::io::QuestionId;
 use ike::engine::{Engine, Options, RandomSource};
 use nix::sys::resource::{Resource, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +31,7 @@ use crate::kernel::probe::{self, Shortage};
 use crate::log::record::Record;
 use crate::shell::{Inputs, Parts, Shell};
 use crate::sockets::{self, BindError};
-use crate::{kernel, log, preflight};
+use crate::{fetch, kernel, log, preflight};
 
 /// Calls of the control socket that may wait for the engine.
 const ASKS: usize = 64;
@@ -101,18 +102,19 @@ pub(crate) async fn run(arguments: Arguments, loaded: Loaded) -> Result<Exit, St
     let _lock = lock(&arguments.state_dir)?;
     let listener = Listener::open(&arguments.control)
         .map_err(|error| listen_failed(&arguments.control, error))?;
+    let policy = loaded.policy();
     let Loaded {
         configuration,
         secrets,
+        keys,
+        files,
         holes,
         ..
     } = loaded;
     let mode = configuration.kernel;
     let kernel = look_at_kernel(&configuration).await?;
     let exempt = exempt(mode);
-    preflight::look(&configuration, exempt)
-        .into_iter()
-        .for_each(preflight::Warning::write);
+    let preflight = preflight::look(&configuration, exempt);
     let sockets = sockets::bind(exempt, without_ipv6).map_err(bind_failed)?;
 
     let (kernel_reports, from_kernel) = mpsc::unbounded_channel();
@@ -128,13 +130,20 @@ pub(crate) async fn run(arguments: Arguments, loaded: Loaded) -> Result<Exit, St
     let credentials = Credentials {
         paths,
         secrets,
+        keys,
+        policy,
+        files,
+        interval: arguments.watch(),
         provider,
         kernel: mode,
         exempt,
     }
     .start(credential_reports);
+    let (fetch_reports, fetched) = mpsc::unbounded_channel();
+    let fetch = fetch::start(fetch::Limits::default(), fetch_reports);
     let (asks, from_control) = mpsc::channel(ASKS);
-    let inputs = inputs(from_kernel, from_credentials, from_control).map_err(system_failed)?;
+    let inputs =
+        inputs(from_kernel, from_credentials, fetched, from_control).map_err(system_failed)?;
     let server = Server::start(listener, control::Shell(asks), handle.clone());
 
     tell_start(&arguments, &configuration, &holes);
@@ -149,6 +158,8 @@ pub(crate) async fn run(arguments: Arguments, loaded: Loaded) -> Result<Exit, St
         timer: Timer::new().map_err(system_failed)?,
         kernel: handle,
         credentials,
+        fetch,
+        preflight,
         facts: facts(&arguments, configuration, kernel.found, kernel.missing),
     };
     Ok(Shell::new(parts).run(inputs, server).await)
@@ -157,11 +168,13 @@ pub(crate) async fn run(arguments: Arguments, loaded: Loaded) -> Result<Exit, St
 fn inputs(
     kernel: mpsc::UnboundedReceiver<kernel::Report>,
     credentials: mpsc::UnboundedReceiver<crate::credentials::Report>,
+    fetched: mpsc::UnboundedReceiver<(QuestionId, fetch::Fetched)>,
     control: mpsc::Receiver<control::Ask>,
 ) -> io::Result<Inputs> {
     Ok(Inputs {
         kernel,
         credentials,
+        fetched,
         control,
         hangup: signal(SignalKind::hangup())?,
         terminate: signal(SignalKind::terminate())?,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ike::engine::event::{DropReason, Event, IkeSpis, Level};
 use ike::engine::io::Path;
+use nix::errno::Errno;
 
 use super::limit::{INTERVAL, Limit};
 use super::record::Record;
@@ -37,7 +38,7 @@ impl EventLog {
     }
 
     /// A datagram could not be sent, for another reason than a full buffer.
-    pub(crate) fn send_failed(&mut self, path: &Path, error: nix::errno::Errno) {
+    pub(crate) fn send_failed(&mut self, path: &Path, error: Errno) {
         if self.limit.allows("send-failed", None, STRANGER_LINES) {
             let message = format!(
                 "a datagram to {} could not be sent from {}: {}",
@@ -46,9 +47,17 @@ impl EventLog {
                 error.desc()
             );
             let (peer, local) = (Some(path.remote.to_string()), Some(path.local.to_string()));
+            let missing = matches!(error, Errno::EINVAL | Errno::EADDRNOTAVAIL);
+            let suggestion = missing.then(|| {
+                format!(
+                    "if no interface has {0} (`ip addr show to {0}`), give it to one, or correct `local:` of the connection",
+                    path.local.ip()
+                )
+            });
             Record {
                 peer,
                 local,
+                suggestion,
                 ..Record::new("send-failed", message)
             }
             .write(Level::Warning);
@@ -160,13 +169,15 @@ fn describe(event: &Event) -> Record {
             peer,
             suite,
             initiator,
+            evidence,
             ..
         } => Record {
             peer_id: Some(peer.to_string()),
+            proof: Some(evidence.name()),
             suite: Some(suite.clone()),
             ike_spis: Some(spis_text(spis)),
             ..line(format!(
-                "IKE SA established with {peer} at {} ({})",
+                "IKE SA established with {peer} at {} ({}), proven by {evidence}",
                 path.remote,
                 role(*initiator)
             ))

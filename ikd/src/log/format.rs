@@ -39,7 +39,10 @@ where
         let level = *event.metadata().level();
         match self.format {
             Format::Text => writer.write_str(&text(&format!("{time:.3}"), level, &fields)),
-            Format::Json => writeln!(writer, "{}", json(&format!("{time:.6}"), level, fields)),
+            Format::Json => {
+                let line = json(&format!("{time:.6}"), level, fields).to_string();
+                writeln!(writer, "{}", escaped(&line))
+            }
         }
     }
 }
@@ -85,7 +88,7 @@ impl Visit for Fields {
 }
 
 /// Fields that the text shows elsewhere, or not at all, because the message says them.
-const NOT_BEHIND: [&str; 13] = [
+const NOT_BEHIND: [&str; 14] = [
     "message",
     "event",
     "connection",
@@ -93,6 +96,7 @@ const NOT_BEHIND: [&str; 13] = [
     "peer",
     "local",
     "peer_id",
+    "proof",
     "code",
     "step",
     "blame",
@@ -153,12 +157,34 @@ fn json(time: &str, level: tracing::Level, fields: Fields) -> Value {
     Value::Object(object)
 }
 
+/// Whether a terminal could act upon the character, or show it where it does not stand: controls, line and paragraph
+/// separators, and Unicode's invisible format characters (joiners, tags, changes of direction).
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// JSON that means the same, with everything escaped that is hostile: such a character can only stand in a string.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_hostile(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
 /// The text with everything escaped that could move a cursor, start a line or turn the writing around.
 pub(crate) fn printable(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for character in text.chars() {
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || turns {
+        if is_hostile(character) {
             let _ = write!(clean, "{}", character.escape_unicode());
         } else {
             clean.push(character);
@@ -170,6 +196,17 @@ pub(crate) fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_of_a_hostile_name_is_plain_and_means_the_same() {
+        let value = serde_json::json!({ "peer_id": "CN=a\u{9b}2J\u{202e}\u{e0001}\u{7f}\n\"é" });
+        let line = escaped(&value.to_string());
+        assert_eq!(
+            line,
+            "{\"peer_id\":\"CN=a\\u009b2J\\u202e\\udb40\\udc01\\u007f\\n\\\"é\"}"
+        );
+        assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON"), value);
+    }
 
     fn fields(pairs: &[(&'static str, &str)]) -> Fields {
         Fields(

@@ -20,6 +20,8 @@ pub(crate) struct Record {
     pub(crate) local: Option<String>,
     /// The peer's identity.
     pub(crate) peer_id: Option<String>,
+    /// By what the peer has proved it: psk, certificate, raw-key.
+    pub(crate) proof: Option<&'static str>,
     /// The stable code of a failure.
     pub(crate) code: Option<&'static str>,
     /// At which step something failed.
@@ -87,6 +89,7 @@ impl Record {
                     peer = self.peer.as_deref(),
                     local = self.local.as_deref(),
                     peer_id = self.peer_id.as_deref(),
+                    proof = self.proof,
                     code = self.code,
                     step = self.step,
                     blame = self.blame,
@@ -109,4 +112,14 @@ impl Record {
             Level::Error => write_at!(ERROR),
         }
     }
+}
+
+/// `hq, branch and 17 more`
+pub(crate) fn some(names: &[&str]) -> String {
+    let shown = names.len().min(5);
+    let mut text = names[..shown].join(", ");
+    if names.len() > shown {
+        text += &format!(" and {} more", names.len() - shown);
+    }
+    text
 }

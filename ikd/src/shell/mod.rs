@@ -4,7 +4,8 @@
 //!   UDP sockets ----datagrams---.                        .--Transmit--> UDP sockets
 //!   timerfd --------tick---------\                      /---Kernel----> kernel's owner
 //!   kernel's owner --done, event--> Engine::handle/poll ----Ask-------> owner of the secrets
-//!   owner of secrets --answers---/                      \---Event-----> log
+//!   owner of secrets --answers---/|                    |\---Ask: Fetch-> those who fetch
+//!   those who fetch --answers------'                    \---Event-----> log
 //!   control socket, signals -----'                       '--Reply-----> control socket
 //! ```
 //!
@@ -20,7 +21,7 @@ use std::time::Duration;
 use ike::config::Configuration;
 use ike::engine::Engine;
 use ike::engine::event::Level;
-use ike::engine::io::{Command, CommandId, Input, RecordId, Reply};
+use ike::engine::io::{Answer, Command, CommandId, Input, Now, QuestionId, RecordId, Reply};
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -31,8 +32,9 @@ use crate::control::{Ask, Facts, View};
 use crate::kernel;
 use crate::log::EventLog;
 use crate::log::record::Record;
+use crate::preflight::Warning;
 use crate::sockets::{Batch, Counters, Sockets};
-use crate::{control, credentials};
+use crate::{control, credentials, expiry, fetch};
 
 /// How long the peers and the kernel may take to be said goodbye to.
 const GOODBYE: Duration = Duration::from_secs(8);
@@ -40,6 +42,8 @@ const GOODBYE: Duration = Duration::from_secs(8);
 const CLEANING: Duration = Duration::from_secs(2);
 /// How often counted log lines are looked at.
 const LOG_TURN: Duration = Duration::from_secs(5);
+/// How often it is looked which certificates are about to expire.
+const EXPIRY_TURN: Duration = Duration::from_secs(3600);
 
 /// The engine and everything around it.
 pub(crate) struct Shell {
@@ -51,7 +55,13 @@ pub(crate) struct Shell {
     deadline: Option<Duration>,
     kernel: kernel::Handle,
     credentials: credentials::Handle,
+    fetch: fetch::Handle,
     log: EventLog,
+    /// What will bite on this machine, as told last.
+    preflight: Vec<Warning>,
+    expiry: expiry::Teller,
+    /// When it was last looked which certificates expire, by the boot clock.
+    expiry_looked: Duration,
     facts: Facts,
     /// Who waits for which command.
     waiters: HashMap<CommandId, Waiter>,
@@ -86,6 +96,9 @@ pub(crate) struct Parts {
     pub(crate) timer: Timer,
     pub(crate) kernel: kernel::Handle,
     pub(crate) credentials: credentials::Handle,
+    pub(crate) fetch: fetch::Handle,
+    /// What will bite on this machine.
+    pub(crate) preflight: Vec<Warning>,
     pub(crate) facts: Facts,
 }
 
@@ -93,6 +106,7 @@ pub(crate) struct Parts {
 pub(crate) struct Inputs {
     pub(crate) kernel: mpsc::UnboundedReceiver<kernel::Report>,
     pub(crate) credentials: mpsc::UnboundedReceiver<credentials::Report>,
+    pub(crate) fetched: mpsc::UnboundedReceiver<(QuestionId, fetch::Fetched)>,
     pub(crate) control: mpsc::Receiver<Ask>,
     pub(crate) hangup: Signal,
     pub(crate) terminate: Signal,
@@ -107,9 +121,11 @@ impl Shell {
             timer,
             kernel,
             credentials,
+            fetch,
+            preflight,
             facts,
         } = parts;
-        Self {
+        let mut shell = Self {
             engine,
             sockets,
             batch: Batch::new(),
@@ -117,18 +133,25 @@ impl Shell {
             deadline: None,
             kernel,
             credentials,
+            fetch,
             log: EventLog::default(),
+            preflight: Vec::new(),
+            expiry: expiry::Teller::default(),
+            expiry_looked: Duration::ZERO,
             facts,
             waiters: HashMap::new(),
             last_command: 0,
             reloads: VecDeque::new(),
             persisted: Vec::new(),
             goodbye: Goodbye::default(),
-        }
+        };
+        shell.tell_preflight(preflight);
+        shell
     }
 
     /// Makes the configuration true, and works until told to end.
     pub(crate) async fn run(mut self, mut inputs: Inputs, server: control::Server) -> Exit {
+        self.tell_expiry();
         self.configure(Configuration::clone(&self.facts.configuration));
         // Nobody is answered before what the configuration protects is protected.
         self.kernel.sweep().await;
@@ -163,12 +186,20 @@ impl Shell {
                 }
                 Some(report) = inputs.kernel.recv() => self.kernel_report(report),
                 Some(report) = inputs.credentials.recv() => self.credentials_report(report),
+                Some((id, fetched)) = inputs.fetched.recv() => {
+                    self.feed(Input::Answer(id, Answer::Fetched(fetched)));
+                }
                 Some(ask) = inputs.control.recv() => self.ask(ask),
                 _ = inputs.hangup.recv() => self.reload(None),
                 _ = inputs.terminate.recv() => self.say_goodbye("SIGTERM"),
                 _ = inputs.interrupt.recv() => self.say_goodbye("SIGINT"),
                 () = tokio::time::sleep_until(goodbye_ends), if self.goodbye.until.is_some() => break,
-                _ = log_turn.tick() => self.tell_counted(),
+                _ = log_turn.tick() => {
+                    self.tell_counted();
+                    if clock::now().boot.saturating_sub(self.expiry_looked) >= EXPIRY_TURN {
+                        self.tell_expiry();
+                    }
+                }
             }
         }
         Ok(())
@@ -213,6 +244,21 @@ impl Shell {
                 Level::Debug
             });
         }
+    }
+
+    /// What will bite on this machine, where it was not told before.
+    fn tell_preflight(&mut self, warnings: Vec<Warning>) {
+        let new = |warning: &&Warning| !self.preflight.contains(warning);
+        warnings.iter().filter(new).for_each(Warning::write);
+        self.preflight = warnings;
+    }
+
+    /// Which certificates and CRLs are about to end, each once at each stage.
+    fn tell_expiry(&mut self) {
+        let Now { boot, wall } = clock::now();
+        self.expiry_looked = boot;
+        let due = expiry::due(&self.facts.configuration, wall);
+        self.expiry.news(due).iter().for_each(|one| one.write(wall));
     }
 
     /// One input, and all that follows from it.

@@ -1,5 +1,7 @@
-//! Reading the configuration again. The owner of the secrets reads; a bad configuration changes nothing.
+//! Reading the configuration again, because somebody asks or because files have changed. The owner of the secrets reads; a
+//! bad configuration changes nothing.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ike::engine::event::Level;
@@ -8,7 +10,7 @@ use tokio::sync::oneshot;
 use super::Shell;
 use crate::clock;
 use crate::configuration::difference;
-use crate::credentials::{Refused, Reloaded, Work};
+use crate::credentials::{Origin, Refused, Reloaded, Work};
 use crate::log::problems;
 use crate::log::record::Record;
 
@@ -29,11 +31,22 @@ impl Shell {
         self.credentials.send(Work::Reload);
     }
 
-    pub(super) fn reloaded(&mut self, outcome: Result<Box<Reloaded>, Refused>) {
-        let outcome = match outcome {
-            Ok(reloaded) => Ok(self.take_over(*reloaded)),
-            Err(refused) => Err(self.refuse(&refused)),
+    pub(super) fn reloaded(&mut self, origin: Origin, outcome: Result<Box<Reloaded>, Refused>) {
+        let changed = match &origin {
+            Origin::Changed(_) if self.goodbye.until.is_some() => return,
+            Origin::Changed(files) => Some(files.as_slice()),
+            Origin::Asked => None,
         };
+        let outcome = match outcome {
+            Ok(reloaded) => {
+                changed.into_iter().for_each(tell_changed);
+                Ok(self.take_over(*reloaded))
+            }
+            Err(refused) => Err(self.refuse(&refused, changed)),
+        };
+        if changed.is_some() {
+            return;
+        }
         if let Some(waiter) = self.reloads.pop_front().flatten() {
             let _ = waiter.send(outcome);
         }
@@ -42,19 +55,18 @@ impl Shell {
     fn take_over(&mut self, reloaded: Reloaded) -> ikapi::Reloaded {
         let Reloaded { loaded, preflight } = reloaded;
         problems(&loaded.warnings);
-        preflight
-            .into_iter()
-            .for_each(crate::preflight::Warning::write);
+        self.tell_preflight(preflight);
         let changes = difference(&self.facts.configuration, &loaded.configuration);
         self.facts.configuration = Arc::new(loaded.configuration.clone());
         self.facts.loaded_at = clock::wall_seconds();
         self.facts.reload_failure = None;
+        self.tell_expiry();
         self.configure(loaded.configuration);
         changes
     }
 
-    fn refuse(&mut self, refused: &Refused) -> ikapi::Error {
-        let (code, detail, suggestion) = match refused {
+    fn refuse(&mut self, refused: &Refused, changed: Option<&[PathBuf]>) -> ikapi::Error {
+        let (code, mut detail, suggestion) = match refused {
             Refused::Problems(report) => {
                 problems(report);
                 let lines = report.problems.iter().map(ToString::to_string).collect();
@@ -69,12 +81,22 @@ impl Shell {
                 vec!["`kernel` differs from what runs".to_owned()],
                 "restart ikd to change `kernel`",
             ),
+            Refused::PolicyChanged => (
+                "policy-changed",
+                vec!["policy files differ from those in force, and nobody has said that they are ready".to_owned()],
+                "`ikctl reload` takes them, and the changed files with them",
+            ),
         };
-        let summary = "the configuration was not read again: what ran goes on unchanged".to_owned();
+        let what = changed.map_or("the configuration was", |_| "files have changed and were");
+        let summary = format!("{what} not read again: what ran goes on unchanged");
+        if let Some(files) = changed {
+            detail.push(format!("changed: {}", list(files)));
+        }
         let record = Record::new("reload-failed", summary.clone());
         Record {
             code: Some(code),
             suggestion: Some(suggestion.to_owned()),
+            detail: changed.map(|_| detail.clone()).unwrap_or_default(),
             ..record
         }
         .write(Level::Error);
@@ -92,4 +114,20 @@ impl Shell {
             failure: Box::new(failure),
         }
     }
+}
+
+fn tell_changed(files: &[PathBuf]) {
+    let message = format!(
+        "files have changed, and are in force as they are now: {}",
+        list(files)
+    );
+    Record::new("files-changed", message).write(Level::Info);
+}
+
+fn list(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    names.join(", ")
 }

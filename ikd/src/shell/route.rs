@@ -2,7 +2,7 @@
 
 use ike::config::Configuration;
 use ike::engine::event::Level;
-use ike::engine::io::{CommandId, Input, Output, Reply};
+use ike::engine::io::{CommandId, Input, Output, Question, Reply};
 use nix::errno::Errno;
 
 use super::{Shell, Waiter};
@@ -22,6 +22,7 @@ impl Shell {
                 }
             }
             Output::Kernel(id, request) => self.kernel.send(kernel::Work::Request(id, request)),
+            Output::Ask(id, Question::Fetch(question)) => self.fetch.ask(id, *question),
             Output::Ask(id, question) => {
                 self.credentials.send(credentials::Work::Ask(id, question))
             }
@@ -61,7 +62,7 @@ impl Shell {
     pub(super) fn credentials_report(&mut self, report: credentials::Report) {
         match report {
             credentials::Report::Answer(id, answer) => self.feed(Input::Answer(id, answer)),
-            credentials::Report::Reloaded(outcome) => self.reloaded(outcome),
+            credentials::Report::Reloaded(origin, outcome) => self.reloaded(origin, outcome),
         }
     }
 

@@ -145,7 +145,14 @@ impl Daemon {
                 ip
             }
         };
-        command.args(["--log-format", "json", "--log-level", "debug"]);
+        command.args([
+            "--log-format",
+            "json",
+            "--log-level",
+            "debug",
+            "--watch",
+            "1",
+        ]);
         command
             .arg("--config")
             .arg(policy)

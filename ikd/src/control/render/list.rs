@@ -1,85 +1,32 @@
-//! The engine's terms in those of the control protocol.
+//! `List`: connections, their IKE SAs and Child SAs, and what went wrong.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use ikapi::{Error, State};
-use ike::config::{Child, Keep, KernelMode, Name, Shunt, ShuntAction};
-use ike::engine::failure::Failure;
+use ikapi::{Error, ProofMethod, State};
+use ike::auth::proof::Evidence;
+use ike::config::{
+    Child, Connection, Keep, LocalAuthentication, PublicCredentials, Shunt, ShuntAction,
+};
+use ike::engine::failure::{Failure, StrangerFailure};
 use ike::engine::io::SaReference;
 use ike::engine::snapshot::{ChildSnapshot, ConnectionSnapshot, ConnectionState, IkeSaSnapshot};
+use ike::pki::Certificate;
 
-use super::view::View;
+use super::find::missing;
+use super::{failure, mode, seconds, texts};
+use crate::control::View;
 use crate::kernel::Traffic;
 use crate::log::events::spi;
 
 /// What SAs have carried.
 type TrafficBySa = HashMap<SaReference, Traffic>;
 
-/// Why something did not work.
-pub(crate) fn failure(failure: &Failure, at: u64, peer: Option<String>) -> ikapi::Failure {
-    ikapi::Failure {
-        code: failure.cause.code().to_owned(),
-        step: failure.step.name().to_owned(),
-        summary: failure.to_string(),
-        detail: failure.details(),
-        suggestion: failure.suggestion(),
-        peer,
-        at,
-    }
-}
-
-/// The answer to `Status`. `statistics`: the kernel's error counters.
-pub(super) fn status(view: &View, statistics: BTreeMap<String, u64>) -> ikapi::Status {
-    let facts = &view.facts;
-    let mode = facts.configuration.kernel;
-    ikapi::Status {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pid: std::process::id(),
-        started: facts.started,
-        now: view.now,
-        uptime_seconds: view.boot.saturating_sub(facts.started_boot).as_secs(),
-        configuration: ikapi::Configuration {
-            paths: facts
-                .paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect(),
-            loaded_at: facts.loaded_at,
-            connections: facts.configuration.connections.len() as u64,
-            last_reload_error: facts.reload_failure.clone(),
-        },
-        kernel: ikapi::Kernel {
-            mode: match mode {
-                KernelMode::Xfrm => ikapi::KernelMode::Xfrm,
-                KernelMode::None => ikapi::KernelMode::None,
-            },
-            capabilities: facts.capabilities.to_vec(),
-            missing: facts.missing.to_vec(),
-        },
-        counts: counts(view),
-        xfrm_statistics: statistics,
-    }
-}
-
-fn counts(view: &View) -> ikapi::Counts {
-    let connections = &view.snapshot.connections;
-    let ike_sas = connections
-        .iter()
-        .flat_map(|connection| &connection.ike_sas);
-    ikapi::Counts {
-        connections: connections.len() as u64,
-        up: connections
-            .iter()
-            .filter(|connection| connection_state(connection) == State::Up)
-            .count() as u64,
-        ike_sas: ike_sas.clone().count() as u64,
-        half_open: view.snapshot.half_open as u64,
-        child_sas: ike_sas.map(|ike_sa| ike_sa.children.len() as u64).sum(),
-    }
-}
+/// How long it is told that a stranger was refused, in seconds.
+const STRANGERS_KEPT: u64 = 24 * 3600;
 
 /// The answer to `List`.
-pub(super) fn list(
+pub(in crate::control) fn list(
     view: &View,
     traffic: &TrafficBySa,
     request: &ikapi::ListRequest,
@@ -125,7 +72,7 @@ pub(super) fn list(
             .snapshot
             .strangers
             .iter()
-            .filter(|_| everything)
+            .filter(|stranger| everything && !is_stale(stranger, view.now))
             .map(|stranger| {
                 let address = stranger.remote.to_string();
                 let failure = failure(
@@ -137,6 +84,11 @@ pub(super) fn list(
             })
             .collect(),
     })
+}
+
+/// Whether nobody is served by knowing of it.
+fn is_stale(stranger: &StrangerFailure, now: u64) -> bool {
+    now.saturating_sub(seconds(stranger.at)) > STRANGERS_KEPT
 }
 
 fn policy(shunt: &Shunt) -> ikapi::Policy {
@@ -157,6 +109,8 @@ fn connection(
     traffic: &TrafficBySa,
 ) -> ikapi::Connection {
     let configured = &snapshot.connection;
+    let credentials = view.facts.configuration.credentials.get(&configured.name);
+    let credentials = credentials.map(Arc::as_ref);
     let remote_address = configured.remote.address.map(|address| address.to_string());
     let failed = |(at, why): &(std::time::Duration, Failure)| {
         failure(why, at.as_secs(), remote_address.clone())
@@ -180,10 +134,11 @@ fn connection(
         ike_sas: snapshot
             .ike_sas
             .iter()
-            .map(|one| ike_sa(one, view, traffic))
+            .map(|one| ike_sa(one, view, local_proof(configured, credentials), traffic))
             .collect(),
         last_failure: snapshot.last_failure.as_ref().map(failed),
         retry_in_seconds: snapshot.retry_in.map(|time| time.as_secs()),
+        certificate: credentials.and_then(own_certificate).map(certificate),
     }
 }
 
@@ -199,13 +154,19 @@ fn child(configured: &Child, snapshot: &ConnectionSnapshot) -> ikapi::Child {
             Keep::Passive => ikapi::Keep::Passive,
         },
         state: child_state(configured, snapshot),
+        mode: mode(configured.mode),
         local: texts(&configured.local),
         remote: texts(&configured.remote),
         last_failure: last.map(|(_, at, why)| failure(why, at.as_secs(), None)),
     }
 }
 
-fn ike_sa(snapshot: &IkeSaSnapshot, view: &View, traffic: &TrafficBySa) -> ikapi::IkeSa {
+fn ike_sa(
+    snapshot: &IkeSaSnapshot,
+    view: &View,
+    local_proof: Option<ikapi::Proof>,
+    traffic: &TrafficBySa,
+) -> ikapi::IkeSa {
     let proven = snapshot.remote_id.is_some();
     let age = snapshot.age.as_secs();
     ikapi::IkeSa {
@@ -225,6 +186,8 @@ fn ike_sa(snapshot: &IkeSaSnapshot, view: &View, traffic: &TrafficBySa) -> ikapi
         responder_spi: snapshot.spis.responder.to_string(),
         local: snapshot.path.local.to_string(),
         remote: snapshot.path.remote.to_string(),
+        local_auth: local_proof.filter(|_| proven),
+        remote_auth: snapshot.evidence.as_ref().map(proof),
         local_id: snapshot
             .local_id
             .as_ref()
@@ -243,6 +206,75 @@ fn ike_sa(snapshot: &IkeSaSnapshot, view: &View, traffic: &TrafficBySa) -> ikapi
     }
 }
 
+fn own_certificate(credentials: &PublicCredentials) -> Option<&Certificate> {
+    credentials.own.as_ref()?.chain.first().map(Arc::as_ref)
+}
+
+fn certificate(certificate: &Certificate) -> ikapi::Certificate {
+    ikapi::Certificate {
+        subject: certificate.subject().to_string(),
+        issuer: certificate.issuer().to_string(),
+        serial: certificate.serial(),
+        not_before: seconds(certificate.not_before()),
+        not_after: seconds(certificate.not_after()),
+    }
+}
+
+/// With what we prove who we are: as it is now, which may be newer than the IKE SA.
+fn local_proof(
+    connection: &Connection,
+    credentials: Option<&PublicCredentials>,
+) -> Option<ikapi::Proof> {
+    let method = |method| ikapi::Proof {
+        method,
+        ..ikapi::Proof::default()
+    };
+    if connection.authentication.local == LocalAuthentication::PreSharedKey {
+        return Some(method(ProofMethod::Psk));
+    }
+    let own = credentials?.own.as_ref()?;
+    let Some(certificate) = own.chain.first() else {
+        return Some(ikapi::Proof {
+            key: Some(own.key.fingerprint().to_string()),
+            ..method(ProofMethod::RawKey)
+        });
+    };
+    let valid_until = own.chain.iter().map(|one| one.not_after()).min();
+    Some(ikapi::Proof {
+        subject: Some(certificate.subject().to_string()),
+        issuer: Some(certificate.issuer().to_string()),
+        serial: Some(certificate.serial()),
+        not_after: valid_until.map(seconds),
+        ..method(ProofMethod::Certificate)
+    })
+}
+
+fn proof(evidence: &Evidence) -> ikapi::Proof {
+    let proof = ikapi::Proof {
+        signature: evidence.scheme().map(|scheme| scheme.to_string()),
+        not_after: evidence.valid_until().map(seconds),
+        ..ikapi::Proof::default()
+    };
+    match evidence {
+        Evidence::PreSharedKey => ikapi::Proof {
+            method: ProofMethod::Psk,
+            ..proof
+        },
+        Evidence::RawKey { key, .. } => ikapi::Proof {
+            method: ProofMethod::RawKey,
+            key: Some(key.to_string()),
+            ..proof
+        },
+        Evidence::Certificate(certificate) => ikapi::Proof {
+            method: ProofMethod::Certificate,
+            subject: Some(certificate.subject.to_string()),
+            issuer: Some(certificate.issuer.to_string()),
+            serial: Some(certificate.serial.clone()),
+            ..proof
+        },
+    }
+}
+
 fn child_sa(snapshot: &ChildSnapshot, traffic: &TrafficBySa) -> ikapi::ChildSa {
     let carried = |sa: &SaReference| traffic.get(sa).copied().unwrap_or_default();
     let (inbound, outbound) = (carried(&snapshot.inbound), carried(&snapshot.outbound));
@@ -251,7 +283,7 @@ fn child_sa(snapshot: &ChildSnapshot, traffic: &TrafficBySa) -> ikapi::ChildSa {
         spi_in: spi(snapshot.inbound.spi),
         spi_out: spi(snapshot.outbound.spi),
         reqid: snapshot.reqid,
-        mode: ikapi::Mode::Tunnel,
+        mode: mode(snapshot.mode),
         suite: snapshot.suite.clone(),
         esn: snapshot.esn,
         local_ts: texts(&snapshot.local),
@@ -267,7 +299,7 @@ fn child_sa(snapshot: &ChildSnapshot, traffic: &TrafficBySa) -> ikapi::ChildSa {
 }
 
 /// How a connection fares: up only where every child that should be up is.
-fn connection_state(snapshot: &ConnectionSnapshot) -> State {
+pub(super) fn connection_state(snapshot: &ConnectionSnapshot) -> State {
     let state = match snapshot.state {
         ConnectionState::Up => State::Up,
         ConnectionState::Connecting => State::Connecting,
@@ -292,7 +324,7 @@ fn connection_state(snapshot: &ConnectionSnapshot) -> State {
     state
 }
 
-fn child_state(child: &Child, snapshot: &ConnectionSnapshot) -> State {
+pub(super) fn child_state(child: &Child, snapshot: &ConnectionSnapshot) -> State {
     match snapshot.state {
         _ if is_installed(child, snapshot) => State::Up,
         ConnectionState::Down => State::Down,
@@ -308,132 +340,44 @@ fn is_installed(child: &Child, snapshot: &ConnectionSnapshot) -> bool {
     child_sas.any(|child_sa| child_sa.name == child.name && child_sa.age.is_some())
 }
 
-fn find<'a>(view: &'a View, name: &Name) -> Option<&'a ConnectionSnapshot> {
-    view.snapshot
-        .connections
-        .iter()
-        .find(|connection| connection.connection.name == *name)
-}
-
-/// How a connection, or one child of it, fares.
-pub(super) fn state_of(view: &View, connection: &Name, child: Option<&Name>) -> State {
-    let Some(snapshot) = find(view, connection) else {
-        return State::Unknown;
-    };
-    match child {
-        None => connection_state(snapshot),
-        Some(name) => {
-            let configured = snapshot
-                .connection
-                .children
-                .iter()
-                .find(|child| child.name == *name);
-            configured.map_or(State::Unknown, |child| child_state(child, snapshot))
-        }
-    }
-}
-
-/// The newest failure of a connection, or of one child of it.
-pub(super) fn last_failure(
-    view: &View,
-    connection: &Name,
-    child: Option<&Name>,
-) -> Option<ikapi::Failure> {
-    let snapshot = find(view, connection)?;
-    let of_children = snapshot
-        .child_failures
-        .iter()
-        .filter(|(name, ..)| child.is_none_or(|child| child == name))
-        .map(|(_, at, why)| (at, why));
-    let of_connection = snapshot.last_failure.iter().map(|(at, why)| (at, why));
-    let (at, why) = of_children
-        .chain(of_connection)
-        .max_by_key(|(at, _)| **at)?;
-    Some(failure(why, at.as_secs(), peer_of(view, connection)))
-}
-
-/// The configured address of a connection's peer.
-pub(super) fn peer_of(view: &View, connection: &Name) -> Option<String> {
-    let address = find(view, connection)?.connection.remote.address?;
-    Some(address.to_string())
-}
-
-/// The error for names that the engine does not know: the connection, or else its child.
-pub(super) fn not_found(view: &View, connection: &Name, child: Option<&Name>) -> Error {
-    match (find(view, connection), child) {
-        (Some(snapshot), Some(child)) => missing(
-            "child",
-            child.as_str(),
-            snapshot.connection.children.iter().map(|child| &child.name),
-        ),
-        _ => {
-            let names = view
-                .snapshot
-                .connections
-                .iter()
-                .map(|one| &one.connection.name);
-            missing("connection", connection.as_str(), names)
-        }
-    }
-}
-
-fn missing<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a Name>) -> Error {
-    Error::NotFound {
-        what: what.to_owned(),
-        name: name.to_owned(),
-        nearest: nearest(name, known),
-    }
-}
-
-/// The known name with the fewest differences, if they are few.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a Name>) -> Option<String> {
-    let most = name.chars().count().div_ceil(3);
-    let close = known
-        .map(|known| (distance(name, known.as_str()), known))
-        .filter(|(distance, _)| *distance <= most);
-    close
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known.to_string())
-}
-
-/// Characters to insert, remove or replace (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<_> = right.chars().collect();
-    let mut row: Vec<_> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
-}
-
-fn texts(items: &[impl ToString]) -> Vec<String> {
-    items.iter().map(ToString::to_string).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use ike::engine::failure::{Cause, Step};
+
     use super::*;
 
     #[test]
-    fn a_mistyped_name_finds_its_nearest() {
-        let known: Vec<_> = ["branch", "hub", "lab-7"]
-            .iter()
-            .filter_map(|name| Name::new(name))
-            .collect();
-        assert_eq!(nearest("brnch", known.iter()).as_deref(), Some("branch"));
-        assert_eq!(nearest("hib", known.iter()).as_deref(), Some("hub"));
-        assert_eq!(nearest("office", known.iter()), None);
+    fn a_stranger_is_told_for_a_day() {
+        let address: IpAddr = "198.51.100.7".parse().expect("valid");
+        let cause = Cause::NoConnection {
+            local: address,
+            remote: address,
+        };
+        let stranger = StrangerFailure {
+            remote: (address, 500).into(),
+            at: Duration::from_secs(1000),
+            failure: Failure::new(Step::IkeSaInit, cause),
+        };
+        assert!(!is_stale(&stranger, 1000 + STRANGERS_KEPT));
+        assert!(is_stale(&stranger, 1001 + STRANGERS_KEPT));
+        assert!(!is_stale(&stranger, 0), "the wall clock went back");
     }
 
     #[test]
-    fn distance_counts_single_changes() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("same", "same"), 0);
+    fn each_kind_of_evidence_has_its_words() {
+        let told = proof(&Evidence::PreSharedKey);
+        assert_eq!(told.method, ProofMethod::Psk);
+        assert_eq!((told.key, told.subject, told.signature), (None, None, None));
+        let evidence = Evidence::RawKey {
+            key: ike::crypto::signature::Fingerprint([0xab; 32]),
+            scheme: ike::crypto::signature::SignatureScheme::Ed25519,
+        };
+        let told = proof(&evidence);
+        assert_eq!(told.method, ProofMethod::RawKey);
+        assert_eq!(told.key, Some("ab".repeat(32)));
+        assert!(told.signature.is_some());
     }
 }
