@@ -132,6 +132,45 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
         })
 }
 
+/// One entry for each set of attributes, equal where [`same`] would find the sets equal: to compare one name with many,
+/// and to see whether one begins with another (RFC 5280 section 4.2.1.10).
+pub(crate) fn canonical(der: &[u8]) -> Result<Vec<Vec<u8>>, NameError> {
+    let attribute = |attribute: &Attribute<'_>| {
+        let mut canonical = Vec::new();
+        append(&mut canonical, OBJECT_IDENTIFIER, attribute.kind);
+        match attribute.text() {
+            Some(text) => {
+                let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
+                append(&mut canonical, UTF8_STRING, words.join(" ").as_bytes());
+            }
+            None => append(&mut canonical, attribute.tag, attribute.value),
+        }
+        canonical
+    };
+    let set = |set: &Vec<Attribute<'_>>| {
+        let mut attributes: Vec<_> = set.iter().map(attribute).collect();
+        attributes.sort();
+        attributes.dedup();
+        attributes.concat()
+    };
+    Ok(parse(der)?.0.iter().map(set).collect())
+}
+
+/// The values of emailAddress attributes, which old certificates have instead of an rfc822Name.
+pub(crate) fn email_addresses(der: &[u8]) -> Vec<String> {
+    let Ok(Name(sets)) = parse(der) else {
+        return Vec::new();
+    };
+    let kind = ATTRIBUTES
+        .iter()
+        .find_map(|(name, kind)| (*name == "E").then_some(*kind));
+    sets.iter()
+        .flatten()
+        .filter(|attribute| Some(attribute.kind) == kind)
+        .filter_map(Attribute::text)
+        .collect()
+}
+
 /// Writes `C=DE, CN=hq` as DER.
 pub(super) fn encode(text: &str) -> Result<Vec<u8>, NameError> {
     let mut name = Vec::new();

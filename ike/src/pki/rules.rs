@@ -1,0 +1,225 @@
+//! What each certificate of a path must be (RFC 5280 section 6.1, with the profile of RFC 4945 section 5.1), once the
+//! signatures are known to be right.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::asn1::ObjectIdentifier;
+use super::certificate::Certificate;
+use super::failure::{CertificateFailure as Failure, CertificateName, UsageFault};
+use super::signature;
+use crate::config::Strength;
+
+/// digitalSignature or nonRepudiation, and keyCertSign, of keyUsage.
+const SIGNATURES: u16 = 1 << 0 | 1 << 1;
+const CERTIFICATE_SIGN: u16 = 1 << 5;
+
+/// Purposes that do for IKE, RFC 4945 section 5.1.3.12: id-kp-ipsecIKE and anyExtendedKeyUsage. iKEIntermediate means the
+/// first and is what certificates for Windows and Apple peers carry beside serverAuth. The three of 1999
+/// (ipsecEndSystem, ipsecTunnel, ipsecUser), which never had a meaning, and those of TLS do not do: a web server's
+/// certificate must not make a gateway.
+const IKE_PURPOSES: [ObjectIdentifier; 3] = [
+    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.17"),
+    ObjectIdentifier::new_unwrap("2.5.29.37.0"),
+    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.8.2.2"),
+];
+
+/// Purposes by name, for messages.
+const PURPOSES: &[(ObjectIdentifier, &str)] = &[
+    (
+        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1"),
+        "serverAuth",
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2"),
+        "clientAuth",
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3"),
+        "codeSigning",
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4"),
+        "emailProtection",
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.5"),
+        "ipsecEndSystem",
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.6"),
+        "ipsecTunnel",
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.7"),
+        "ipsecUser",
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9"),
+        "OCSPSigning",
+    ),
+];
+
+/// Checks a path from the end entity to the anchor.
+pub(super) fn check(
+    path: &[Arc<Certificate>],
+    strength: Strength,
+    now: Duration,
+) -> Result<(), Failure> {
+    let last = path.len() - 1;
+    for (depth, certificate) in path.iter().enumerate().rev() {
+        check_form(certificate, depth == last)?;
+        check_time(certificate, now)?;
+        check_strength(certificate, depth == last, strength)?;
+        if depth > 0 {
+            check_authority(certificate)?;
+            check_path_length(certificate, &path[..depth])?;
+        }
+        // The anchor's purposes are the operator's business.
+        if depth == 0 || depth < last {
+            check_purposes(certificate)?;
+        }
+        check_names(certificate, &path[..depth])?;
+    }
+    let usage = path[0].extensions.key_usage;
+    if usage.is_some_and(|usage| usage & SIGNATURES == 0) {
+        return Err(Failure::KeyUsage {
+            certificate: CertificateName::of(&path[0]),
+            fault: UsageFault::NoSignatures,
+        });
+    }
+    Ok(())
+}
+
+fn check_form(certificate: &Certificate, anchor: bool) -> Result<(), Failure> {
+    let unsupported = |what| {
+        Err(Failure::Unsupported {
+            certificate: CertificateName::of(certificate),
+            what,
+        })
+    };
+    match &certificate.extensions.unknown_critical {
+        // An anchor that was configured explicitly may be of version 1 (RFC 4945 section 5.1.3.9).
+        None if certificate.version == 3 || anchor => Ok(()),
+        None => unsupported(format!("the version {}", certificate.version)),
+        Some(extension) => unsupported(format!("the critical extension {extension}")),
+    }
+}
+
+fn check_time(certificate: &Certificate, now: Duration) -> Result<(), Failure> {
+    if now < certificate.not_before() {
+        return Err(Failure::NotYetValid {
+            certificate: CertificateName::of(certificate),
+            not_before: certificate.not_before(),
+            now,
+        });
+    }
+    if now > certificate.not_after() {
+        return Err(Failure::Expired {
+            certificate: CertificateName::of(certificate),
+            not_after: certificate.not_after(),
+            now,
+        });
+    }
+    Ok(())
+}
+
+fn check_strength(
+    certificate: &Certificate,
+    anchor: bool,
+    strength: Strength,
+) -> Result<(), Failure> {
+    let weak = |what| Failure::Weak {
+        certificate: CertificateName::of(certificate),
+        what,
+    };
+    signature::check_key(certificate.public_key().kind(), strength).map_err(weak)?;
+    if anchor {
+        return Ok(());
+    }
+    signature::check_hash(&certificate.algorithm, strength)
+        .map_err(|algorithm| weak(format!("its signature is {algorithm}")))
+}
+
+fn check_authority(certificate: &Certificate) -> Result<(), Failure> {
+    let fault = if !certificate.is_authority() {
+        UsageFault::NoAuthority
+    } else if certificate
+        .extensions
+        .key_usage
+        .is_some_and(|usage| usage & CERTIFICATE_SIGN == 0)
+    {
+        UsageFault::NoCertificateSigning
+    } else {
+        return Ok(());
+    };
+    Err(Failure::KeyUsage {
+        certificate: CertificateName::of(certificate),
+        fault,
+    })
+}
+
+/// RFC 5280 section 4.2.1.9: self-issued certificates and the last one do not count.
+fn check_path_length(authority: &Certificate, below: &[Arc<Certificate>]) -> Result<(), Failure> {
+    let allowed = authority
+        .extensions
+        .basic_constraints
+        .and_then(|constraints| constraints.path_length);
+    let found = below[1..]
+        .iter()
+        .filter(|certificate| !certificate.is_self_issued())
+        .count();
+    match allowed {
+        Some(allowed) if u64::try_from(found).is_ok_and(|found| found > allowed) => {
+            Err(Failure::Constraints {
+                certificate: CertificateName::of(&below[below.len() - 1]),
+                authority: CertificateName::of(authority),
+                fault: format!("{found} authorities below it, and its path length is {allowed}"),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Also an intermediate authority that is restricted to other purposes makes no certificates for IKE.
+fn check_purposes(certificate: &Certificate) -> Result<(), Failure> {
+    let Some(purposes) = &certificate.extensions.extended_key_usage else {
+        return Ok(());
+    };
+    if purposes
+        .iter()
+        .any(|purpose| IKE_PURPOSES.contains(purpose))
+    {
+        return Ok(());
+    }
+    let name = |purpose: &ObjectIdentifier| {
+        PURPOSES
+            .iter()
+            .find(|(known, _)| known == purpose)
+            .map_or_else(|| purpose.to_string(), |(_, name)| (*name).into())
+    };
+    Err(Failure::KeyUsage {
+        certificate: CertificateName::of(certificate),
+        fault: UsageFault::OtherPurposes(purposes.iter().take(8).map(name).collect()),
+    })
+}
+
+/// Name constraints hold for every certificate below, but for authorities that renewed themselves.
+fn check_names(authority: &Certificate, below: &[Arc<Certificate>]) -> Result<(), Failure> {
+    let Some(constraints) = &authority.extensions.name_constraints else {
+        return Ok(());
+    };
+    for (depth, certificate) in below.iter().enumerate() {
+        if depth > 0 && certificate.is_self_issued() {
+            continue;
+        }
+        constraints
+            .check(certificate)
+            .map_err(|violation| Failure::Constraints {
+                certificate: CertificateName::of(certificate),
+                authority: CertificateName::of(authority),
+                fault: format!("{}: {}", violation.name, violation.rule),
+            })?;
+    }
+    Ok(())
+}
