@@ -203,7 +203,12 @@ impl CertificateFailure {
             Self::Malformed(_) | Self::MalformedKey(_) => "certificate-malformed",
             Self::UnknownKey(_) => "key-untrusted",
             Self::Name { .. } => "certificate-name",
-            Self::Untrusted { .. } => "certificate-untrusted",
+            // A path over somebody who is no authority is none.
+            Self::Untrusted { .. }
+            | Self::KeyUsage {
+                fault: UsageFault::NoAuthority,
+                ..
+            } => "certificate-untrusted",
             Self::Expired { .. } => "certificate-expired",
             Self::NotYetValid { .. } => "certificate-not-yet-valid",
             Self::KeyUsage { .. } => "certificate-key-usage",
