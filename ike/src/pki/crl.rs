@@ -235,8 +235,12 @@ impl Scope {
     fn has(&self, certificate: &Certificate) -> bool {
         let authority = certificate.is_authority();
         let points = &certificate.extensions.distribution_points;
-        !(authority && self.only_end_entities)
-            && !(!authority && self.only_authorities)
+        let other_kind = if authority {
+            self.only_end_entities
+        } else {
+            self.only_authorities
+        };
+        !other_kind
             && (self.points.is_empty() || self.points.iter().any(|point| points.contains(point)))
     }
 

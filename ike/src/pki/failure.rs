@@ -126,12 +126,7 @@ pub enum CertificateFailure {
 
 /// How a certificate is called in messages.
 #[derive(Clone, PartialEq, Eq)]
-pub struct CertificateName {
-    /// Its subject: a distinguished name.
-    pub subject: Identity,
-    /// Its serial number in hexadecimal.
-    pub serial: String,
-}
+pub struct CertificateName(Box<(Identity, String)>);
 
 /// Where a path to an authority ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,24 +154,36 @@ pub enum UsageFault {
 
 impl CertificateName {
     pub(super) fn of(certificate: &Certificate) -> Self {
-        Self {
-            subject: certificate.subject().clone(),
-            serial: certificate.serial(),
-        }
+        Self(Box::new((
+            certificate.subject().clone(),
+            certificate.serial(),
+        )))
+    }
+
+    /// Its subject: a distinguished name.
+    #[must_use]
+    pub fn subject(&self) -> &Identity {
+        &self.0.0
+    }
+
+    /// Its serial number in hexadecimal.
+    #[must_use]
+    pub fn serial(&self) -> &str {
+        &self.0.1
     }
 }
 
 impl fmt::Display for CertificateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.subject {
+        match self.subject() {
             Identity::DistinguishedName(der) if der.len() <= 2 => {
                 write!(
                     f,
                     "the certificate without a subject (serial {})",
-                    self.serial
+                    self.serial()
                 )
             }
-            subject => write!(f, "the certificate of {subject} (serial {})", self.serial),
+            subject => write!(f, "the certificate of {subject} (serial {})", self.serial()),
         }
     }
 }
@@ -247,8 +254,8 @@ impl CertificateFailure {
     pub fn details(&self) -> Vec<(&'static str, String)> {
         let mut details = Vec::new();
         if let Some(certificate) = self.certificate() {
-            details.push(("certificate", certificate.subject.to_string()));
-            details.push(("serial", certificate.serial.clone()));
+            details.push(("certificate", certificate.subject().to_string()));
+            details.push(("serial", certificate.serial().to_owned()));
         }
         match self {
             Self::UnknownKey(key) => details.push(("key", format!("{key:?}"))),
@@ -273,7 +280,7 @@ impl CertificateFailure {
                 details.push(("now", Date(*now).to_string()));
             }
             Self::Constraints { authority, .. } => {
-                details.push(("authority", authority.subject.to_string()));
+                details.push(("authority", authority.subject().to_string()));
             }
             Self::Revoked { when, .. } => details.push(("revoked", Date(*when).to_string())),
             Self::RevocationUnknown { tried, .. } => details.push(("tried", tried.join("; "))),
