@@ -11,12 +11,9 @@ use ike::crypto::signature::PrivateKey;
 use ike::pki::{Certificate, RevocationList, TrustStore};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
-    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
-
-/// id-kp-ipsecIKE, RFC 4945 section 5.1.3.12.
-const IPSEC_IKE: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 17];
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -178,7 +175,6 @@ impl Authority {
         } else {
             KeyUsagePurpose::KeyAgreement
         }];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(IPSEC_IKE.to_vec())];
         params.use_authority_key_identifier_extension = true;
         let place = |url: &String| CrlDistributionPoint {
             uris: vec![url.clone()],

@@ -235,7 +235,7 @@ pub enum SignatureDisproof {
     /// A signature of a kind that the policy does not take, or under a key that is too weak.
     NotAllowed(NotAllowed),
     /// Nobody whom we trust vouches for the key, or for this identity with it.
-    Untrusted(CertificateFailure),
+    Untrusted(Box<CertificateFailure>),
     /// The Authentication Data holds no signature that the key could have made.
     Unreadable(UnreadableSignature),
     /// The signature is wrong: not by this key, or not over this.
@@ -263,7 +263,7 @@ pub enum Revocability {
     /// These are to be fetched first, then it is to be checked again.
     Needs(Signed, Vec<FetchQuestion>),
     /// Revoked, or not known to be good where that is demanded.
-    Refused(CertificateFailure),
+    Refused(Box<CertificateFailure>),
 }
 
 impl Signed {
@@ -284,7 +284,7 @@ impl Signed {
         }
         let peer = trust
             .verify(claim.presented, claim.identity, demand, now, paths)
-            .map_err(SignatureDisproof::Untrusted)?;
+            .map_err(|failure| SignatureDisproof::Untrusted(Box::new(failure)))?;
         let key = peer.public_key();
         let (scheme, signature) = signature::decode(claim.method, claim.data, key)
             .map_err(SignatureDisproof::Unreadable)?;
@@ -328,7 +328,7 @@ impl Signed {
                 questions,
             ),
             RevocationOutcome::Revoked(failure) | RevocationOutcome::Unknown(failure) => {
-                Revocability::Refused(failure)
+                Revocability::Refused(Box::new(failure))
             }
         }
     }

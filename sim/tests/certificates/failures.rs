@@ -103,7 +103,7 @@ fn another_authority_is_refused_and_its_failure_says_what_to_change() {
 fn an_authority_of_the_same_name_with_another_key_is_another_authority() {
     let (ours, imitation) = (
         Authority::new("Root"),
-        Authority::with_key("Root", TestKey::P256),
+        Authority::with_key("Root", TestKey::Ed25519("imitation")),
     );
     let stranger = own(
         BRANCH_KEY,
@@ -125,7 +125,7 @@ fn an_end_entity_that_issues_certificates_is_no_authority() {
         SIGNED,
         own(BRANCH_KEY, vec![forged, of_ours]),
     );
-    responder_refuses(&world, "certificate-untrusted");
+    responder_refuses(&world, "certificate-key-usage");
 }
 
 #[test]

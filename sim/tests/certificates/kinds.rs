@@ -219,3 +219,33 @@ fn the_same_seed_makes_the_same_datagrams() {
     };
     assert_eq!(sent(), sent());
 }
+
+#[test]
+fn a_chain_is_shown_up_to_below_the_authority_that_the_peer_names() {
+    let root = Authority::new("Root");
+    let middle = root.subordinate("Middle");
+    let request = |of: &Authority| {
+        ike::wire::Payload::CertReq(ike::wire::CertReq {
+            encoding: CertEncoding::X509_SIGNATURE,
+            data: of.certificate().key_hash().to_vec().into(),
+        })
+    };
+    let other = Authority::new("Other");
+    for (named, shown) in [(&root, 2), (&middle, 1), (&other, 2)] {
+        let mut world = strangers(9);
+        let chain = vec![middle.issue(HQ_KEY, &Wanted::of(HQ)), middle.certificate()];
+        let credentials = PublicCredentials {
+            own: Some(own(HQ_KEY, chain)),
+            trust: root.trusted(),
+        };
+        world.configure(0, End::hq().with(SIGNED, credentials));
+        let mut peer = sim::ScriptedPeer::branch(&world, 9);
+        let certificate = root.issue(BRANCH_KEY, &Wanted::of(BRANCH));
+        peer.sign_with(BRANCH_KEY.private(), &[certificate.der()]);
+        let mut session = peer.begin(&mut world);
+        let mut payloads = peer.proof(&session);
+        payloads.push(request(named));
+        let said = peer.ask(&mut world, &mut session, ExchangeType::IKE_AUTH, &payloads);
+        assert_eq!(said.expect("an answer").certs().len(), shown);
+    }
+}

@@ -213,7 +213,7 @@ pub(super) fn judge(
 fn disproved(disproof: SignatureDisproof, peer: &Identity) -> Cause {
     match disproof {
         SignatureDisproof::NotAllowed(reason) => Cause::SignatureNotAllowed(reason),
-        SignatureDisproof::Untrusted(failure) => Cause::Certificate(Box::new(failure)),
+        SignatureDisproof::Untrusted(failure) => Cause::Certificate(failure),
         SignatureDisproof::Unreadable(reason) => Cause::SignatureUnreadable(reason),
         SignatureDisproof::Wrong { key, scheme } => Cause::WrongSignature {
             peer: peer.clone(),
@@ -239,7 +239,7 @@ fn check_revocation(
         let questions = match outcome {
             Revocability::Proven(peer) => return Ok(Judged::Proven(peer, None)),
             Revocability::Refused(failure) => {
-                return Err(Cause::Certificate(Box::new(failure)));
+                return Err(Cause::Certificate(failure));
             }
             Revocability::Needs(again, questions) => {
                 signed = again;
