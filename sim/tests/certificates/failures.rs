@@ -125,7 +125,7 @@ fn an_end_entity_that_issues_certificates_is_no_authority() {
         SIGNED,
         own(BRANCH_KEY, vec![forged, of_ours]),
     );
-    responder_refuses(&world, "certificate-key-usage");
+    responder_refuses(&world, "certificate-untrusted");
 }
 
 #[test]
