@@ -378,8 +378,8 @@ fn is_distrusted(
         if judge == Kind::Ikd {
             let told = eventually(PATIENCE, || {
                 let reasons = judges.reasons();
-                let says = |code: &&str| reasons.contains(&format!("\"code\":\"{code}\""));
-                case.codes.iter().any(says) && reasons.contains("\"step\":\"IKE_AUTH\"")
+                let says = |code: &&str| reasons.contains(&format!("\"code\": \"{code}\""));
+                case.codes.iter().any(says) && reasons.contains("\"step\": \"IKE_AUTH\"")
             });
             ensure!(
                 told,
