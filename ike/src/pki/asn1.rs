@@ -88,7 +88,7 @@ pub(super) fn bytes<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8]> {
         .ok_or_else(|| value_error(Tag::BitString))
 }
 
-/// UTCTime or GeneralizedTime, since the Unix epoch. Times before it become the epoch: whatever was valid or issued then.
+/// UTCTime or GeneralizedTime, since the Unix epoch. A time before it is an error: there were no certificates yet.
 pub(super) fn time(reader: &mut Reader<'_>) -> Result<Duration> {
     match Tag::peek(reader)? {
         Tag::UtcTime => UtcTime::decode(reader).map(|time| time.to_unix_duration()),

@@ -30,7 +30,7 @@ const MAX_PATH: usize = 16;
 const MAX_STEPS: usize = 2048;
 
 /// How many signatures it may verify.
-const MAX_SIGNATURES: usize = 64;
+const MAX_SIGNATURES: usize = 32;
 
 /// Finds a path from `end_entity` to an anchor of `trust`, and checks it.
 pub(super) fn find(

@@ -20,6 +20,9 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// When a failure is tried again.
 const RETRY: Duration = Duration::from_secs(60);
 
+/// When a success that could not be refreshed is asked for again, while it still holds.
+const REFRESH_RETRY: Duration = Duration::from_secs(15 * 60);
+
 /// When a success is asked for again at the latest.
 const REFRESH: Duration = Duration::from_secs(24 * 3600);
 
@@ -78,12 +81,24 @@ impl RevocationCache {
                     size,
                     failure: Some(why),
                     asked: now,
-                    ask_again: now + RETRY,
+                    ask_again: now + REFRESH_RETRY,
                 }
             }
         };
         self.entries.insert(question.clone(), entry);
         self.shrink(question);
+    }
+
+    /// How many questions it has answers to.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Forgets what would be asked for soonest, but not what was just learned.
@@ -123,7 +138,7 @@ impl RevocationCache {
     pub(super) fn is_old(&self, question: &FetchQuestion, now: Duration) -> bool {
         self.entries
             .get(question)
-            .is_some_and(|entry| now >= entry.ask_again)
+            .is_some_and(|entry| entry.content.is_some() && now >= entry.ask_again)
     }
 }
 

@@ -1,0 +1,12 @@
+//! Certificates, paths, names, constraints and revocation as a peer and an authority make them, well and badly.
+
+mod constraints;
+mod crl;
+mod foreign;
+mod hostile;
+mod names;
+mod ocsp;
+mod path;
+mod rules;
+mod support;
+mod usage;
