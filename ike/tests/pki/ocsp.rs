@@ -294,7 +294,7 @@ fn revoked_wins_over_good_whoever_says_so() {
     );
     let says = |status: &[u8]| Reply::of(status).signed(&scene.root);
     let check = |list: &Vec<u8>, status: &[u8]| {
-        word(&scene.check(Strict, &[list.clone()], &[], &[says(status)]))
+        word(&scene.check(Strict, std::slice::from_ref(list), &[], &[says(status)]))
     };
     assert_eq!(check(&good, GOOD), "clear");
     assert_eq!(check(&good, &revoked()), "certificate-revoked");

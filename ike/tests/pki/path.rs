@@ -36,7 +36,7 @@ fn a_certificate_that_the_anchor_signed_is_believed() {
 #[test]
 fn chains_of_ten_in_any_order_with_strangers_among_them_are_believed() {
     let (root, mut certificates) = chain(10);
-    let trust = trusting(&[root.clone()]);
+    let trust = trusting(std::slice::from_ref(&root));
     assert_eq!(
         verify(&trust, &certificates, HOST)
             .expect("trusted")
@@ -113,7 +113,7 @@ fn an_authority_of_the_same_name_with_another_key_is_another_one() {
     let (_, certificates) = chain(1);
     let other = Signer::with_key("CA 0", "impostor").root();
     let failure = refused(
-        verify(&trusting(&[other.clone()]), &certificates, HOST),
+        verify(&trusting(std::slice::from_ref(&other)), &certificates, HOST),
         "certificate-untrusted",
     );
     assert!(matches!(
@@ -145,10 +145,15 @@ fn a_self_signed_certificate_is_believed_only_where_it_is_an_anchor_itself() {
     let host = Signer::of(HOST);
     let own = Draft::host(HOST).issue(&host, &host);
     refused(
-        verify(&trusting(&[Signer::of("CA").root()]), &[own.clone()], HOST),
+        verify(
+            &trusting(&[Signer::of("CA").root()]),
+            std::slice::from_ref(&own),
+            HOST,
+        ),
         "certificate-untrusted",
     );
-    let peer = verify(&trusting(&[parse(&own)]), &[own.clone()], HOST).expect("trusted");
+    let peer =
+        verify(&trusting(&[parse(&own)]), std::slice::from_ref(&own), HOST).expect("trusted");
     assert_eq!(peer.path().len(), 1);
     // It is one host, and no authority.
     let other = Signer::of("other");
@@ -259,7 +264,7 @@ fn a_path_that_breaks_a_rule_does_not_hide_another_one() {
 fn searches_that_would_explode_are_given_up_in_bounded_time() {
     let root = Signer::of("same");
     let host = Draft::host(HOST).issue(&Signer::of(HOST), &root);
-    let mut graph = vec![host.clone()];
+    let mut graph = vec![host];
     for n in 0..99 {
         let other = Signer::with_key("same", &format!("key {n}"));
         graph.push(Draft::authority().issue(&other, &other));
@@ -311,7 +316,7 @@ fn more_certificates_or_bytes_than_are_looked_at_are_refused() {
 #[test]
 fn a_path_is_kept_while_it_holds_and_no_longer() {
     let (root, certificates) = chain(3);
-    let trust = trusting(&[root.clone()]);
+    let trust = trusting(std::slice::from_ref(&root));
     let demand = SignatureDemand::default();
     let mut cache = PathCache::default();
     let mut verify = |trust: &TrustStore, certificates: &[Vec<u8>], claimed, now| {
@@ -387,7 +392,7 @@ fn the_path_cache_is_bounded() {
 #[test]
 fn a_request_names_each_anchor_by_the_hash_of_its_key_and_stays_short() {
     let root = Signer::of("root").root();
-    let trust = trusting(&[root.clone()]);
+    let trust = trusting(std::slice::from_ref(&root));
     assert_eq!(trust.certificate_request(), root.key_hash());
     let many: Vec<_> = (0..100)
         .map(|n| Signer::of(&format!("CA {n}")).root())

@@ -44,7 +44,7 @@ pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 /// An object identifier from its text.
 pub(crate) fn oid(text: &str) -> Vec<u8> {
     der::asn1::ObjectIdentifier::<39>::new(text)
-        .and_then(|oid| Ok(oid.to_der().expect("short")))
+        .map(|oid| oid.to_der().expect("short"))
         .expect("an object identifier")
 }
 
