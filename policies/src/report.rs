@@ -151,6 +151,8 @@ codes! {
     IdentityNotInCertificate = "identity-not-in-certificate",
     /// A certificate or a CRL that is expired, expires soon or is not valid yet.
     CertificateTime = "certificate-time",
+    /// A certificate of ours that is made for something else than IKE.
+    CertificatePurpose = "certificate-purpose",
     /// A key that is weaker than what the policy asks for, or than anybody should.
     WeakKey = "weak-key",
     /// An authority that is believed without its own authority being known.

@@ -6,9 +6,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use ike::config::{RemoteAuthentication, Revocation, SignatureDemand, Strength};
+use ike::config::{Purposes, RemoteAuthentication, Revocation, SignatureDemand, Strength};
 use policies::{Loaded, Report};
-use rcgen::{CertificateParams, CrlDistributionPoint, DnType, KeyPair, PKCS_ECDSA_P384_SHA384};
+use rcgen::{
+    CertificateParams, CrlDistributionPoint, DnType, ExtendedKeyUsagePurpose, KeyPair,
+    PKCS_ECDSA_P384_SHA384,
+};
 use tempfile::TempDir;
 
 use common::{Authority, DAY, encrypted, every_case_is_told, valid, with_line, write};
@@ -54,6 +57,9 @@ fn folder() -> TempDir {
     issue("listed", &root, &|params| {
         let uris = vec!["http://crl.example.com/ca.crl".to_owned()];
         params.crl_distribution_points = vec![CrlDistributionPoint { uris }];
+    });
+    issue("web", &root, &|params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     });
     let (nameless, key_of_it) = root.issue("", &["nameless.example.com"], |_| {});
     write("nameless.pem", nameless.as_bytes());
@@ -155,6 +161,9 @@ fn what_is_asked_of_a_peer_is_what_is_written_and_cnsa1_implies_its_certificates
         (Revocation::Strict, Strength::Cnsa1)
     );
     assert!(demand(&auth(", rsa_sha1: accept")).rsa_sha1);
+    assert_eq!(demand(&auth(", purposes: any")).purposes, Purposes::Any);
+    let each = "auth: { local: { key: hq.key }, remote: { ca: ca.pem, purposes: any } }";
+    assert_eq!(demand(each).purposes, Purposes::Any);
     assert_eq!(
         demand(&auth(", revocation: off")).revocation,
         Revocation::Off

@@ -11,8 +11,8 @@ use ike::crypto::signature::PrivateKey;
 use ike::pki::{Certificate, RevocationList, TrustStore};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
-    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -102,6 +102,8 @@ pub struct Wanted {
     pub crl: Option<String>,
     /// Whether it may sign IKE.
     pub signs: bool,
+    /// extendedKeyUsage; empty: for everything.
+    pub purposes: Vec<ExtendedKeyUsagePurpose>,
 }
 
 impl Wanted {
@@ -115,6 +117,7 @@ impl Wanted {
             days: (-100, 265),
             crl: None,
             signs: true,
+            purposes: Vec::new(),
         }
     }
 }
@@ -175,6 +178,7 @@ impl Authority {
         } else {
             KeyUsagePurpose::KeyAgreement
         }];
+        params.extended_key_usages.clone_from(&wanted.purposes);
         params.use_authority_key_identifier_extension = true;
         let place = |url: &String| CrlDistributionPoint {
             uris: vec![url.clone()],

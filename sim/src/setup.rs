@@ -7,8 +7,8 @@ use std::time::Duration;
 use ike::config::proposal::{default_esp, default_ike};
 use ike::config::{
     Authentication, Child, Configuration, Connection, Keep, Liveness, Local, LocalAuthentication,
-    Mode, Name, PublicCredentials, Remote, RemoteAuthentication, Revocation, SignatureDemand,
-    Strength,
+    Mode, Name, PublicCredentials, Purposes, Remote, RemoteAuthentication, Revocation,
+    SignatureDemand, Strength,
 };
 
 use crate::network::Quality;
@@ -32,6 +32,7 @@ pub const DEMAND: SignatureDemand = SignatureDemand {
     revocation: Revocation::IfAvailable,
     strength: Strength::Default,
     rsa_sha1: false,
+    purposes: Purposes::Ike,
 };
 
 /// A name that is known to be good.

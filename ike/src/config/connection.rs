@@ -223,6 +223,19 @@ pub struct SignatureDemand {
     pub strength: Strength,
     /// Whether authentication method 1 (RSA with SHA-1) is accepted, which only a policy that names it does.
     pub rsa_sha1: bool,
+    /// For what certificates have to be made.
+    pub purposes: Purposes,
+}
+
+/// For what a certificate has to be made, by its extendedKeyUsage (RFC 4945 section 5.1.3.12). One without that extension
+/// is for everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purposes {
+    /// For IKE, or for any purpose.
+    #[default]
+    Ike,
+    /// Whatever it is for: the extension is not looked at, neither in the peer's certificate nor in those above it.
+    Any,
 }
 
 /// How certificates are checked for revocation.

@@ -324,7 +324,7 @@ impl CertificateFailure {
             Self::NotYetValid { .. } => "set the clock, of this machine or of the authority".into(),
             Self::KeyUsage { fault, .. } => match fault {
                 UsageFault::NoSignatures => "issue the certificate with digitalSignature in keyUsage, or without keyUsage".into(),
-                UsageFault::OtherPurposes(_) => "issue the certificate without extendedKeyUsage, or with ipsecIKE (1.3.6.1.5.5.7.3.17) in it".into(),
+                UsageFault::OtherPurposes(_) => "issue the certificate without extendedKeyUsage, or with ipsecIKE (1.3.6.1.5.5.7.3.17) in it; else write purposes: any in the connection's auth".into(),
                 UsageFault::NoAuthority => "issue the certificate of the authority with basicConstraints CA:TRUE, if it is one".into(),
                 UsageFault::NoCertificateSigning => "issue the certificate of the authority with keyCertSign in keyUsage".into(),
             },

@@ -21,7 +21,7 @@ use super::certificate::Certificate;
 use super::failure::{CertificateFailure as Failure, CertificateName, UntrustedFault};
 use super::signature::{self, SignatureFault};
 use super::{rules, trust::TrustStore};
-use crate::config::Strength;
+use crate::config::SignatureDemand;
 
 /// Longest path, with both ends.
 const MAX_PATH: usize = 16;
@@ -37,13 +37,13 @@ pub(super) fn find(
     end_entity: &Arc<Certificate>,
     presented: &[Arc<Certificate>],
     trust: &TrustStore,
-    strength: Strength,
+    demand: &SignatureDemand,
     now: Duration,
 ) -> Result<Vec<Arc<Certificate>>, Failure> {
     let mut search = Search {
         anchors: trust.anchors(),
         others: Vec::new(),
-        strength,
+        demand,
         now,
         steps: MAX_STEPS,
         signatures: MAX_SIGNATURES,
@@ -66,7 +66,7 @@ pub(super) fn find(
         .any(|anchor| anchor.der() == end_entity.der())
     {
         // It is trusted itself; no signature says more.
-        rules::check(&path, strength, now)?;
+        rules::check(&path, demand, now)?;
         return Ok(path);
     }
     if search.extend(&mut path) {
@@ -79,7 +79,7 @@ pub(super) fn find(
 struct Search<'a> {
     anchors: &'a [Arc<Certificate>],
     others: Vec<Arc<Certificate>>,
-    strength: Strength,
+    demand: &'a SignatureDemand,
     now: Duration,
     steps: usize,
     signatures: usize,
@@ -159,7 +159,7 @@ impl Search<'_> {
                 }
             }
         }
-        match rules::check(path, self.strength, self.now) {
+        match rules::check(path, self.demand, self.now) {
             Ok(()) => true,
             Err(failure) => {
                 self.fail(Progress::Rules, failure);

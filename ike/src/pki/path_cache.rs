@@ -1,7 +1,7 @@
 //! Paths that were found once.
 //!
-//! An entry is named by a hash of everything that the search depends on (the anchors and intermediates, the strength asked
-//! for, every certificate presented, in order) and holds only while every certificate of the path is in date. Whom the
+//! An entry is named by a hash of everything that the search depends on (the anchors and intermediates, the strength and
+//! the purposes asked for, every certificate presented, in order) and holds only while every certificate of the path is in date. Whom the
 //! certificate is for and whether it was revoked are not part of it: both are checked each time.
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ use super::asn1::ObjectIdentifier;
 use super::certificate::Certificate;
 use super::failure::{CertificateFailure as Failure, CertificateName, UsageFault};
 use super::signature;
-use crate::config::Strength;
+use crate::config::{Purposes, SignatureDemand, Strength};
 
 /// digitalSignature or nonRepudiation, and keyCertSign, of keyUsage.
 const SIGNATURES: u16 = 1 << 0 | 1 << 1;
@@ -63,20 +63,20 @@ const PURPOSES: &[(ObjectIdentifier, &str)] = &[
 /// Checks a path from the end entity to the anchor.
 pub(super) fn check(
     path: &[Arc<Certificate>],
-    strength: Strength,
+    demand: &SignatureDemand,
     now: Duration,
 ) -> Result<(), Failure> {
     let last = path.len() - 1;
     for (depth, certificate) in path.iter().enumerate().rev() {
         check_form(certificate, depth == last)?;
         check_time(certificate, now)?;
-        check_strength(certificate, depth == last, strength)?;
+        check_strength(certificate, depth == last, demand.strength)?;
         if depth > 0 {
             check_authority(certificate)?;
             check_path_length(certificate, &path[..depth])?;
         }
         // The anchor's purposes are the operator's business.
-        if depth == 0 || depth < last {
+        if demand.purposes == Purposes::Ike && (depth == 0 || depth < last) {
             check_purposes(certificate)?;
         }
         check_names(certificate, &path[..depth])?;
@@ -183,25 +183,29 @@ fn check_path_length(authority: &Certificate, below: &[Arc<Certificate>]) -> Res
 
 /// Also an intermediate authority that is restricted to other purposes makes no certificates for IKE.
 fn check_purposes(certificate: &Certificate) -> Result<(), Failure> {
-    let Some(purposes) = &certificate.extensions.extended_key_usage else {
-        return Ok(());
-    };
-    if purposes
-        .iter()
-        .any(|purpose| IKE_PURPOSES.contains(purpose))
-    {
-        return Ok(());
-    }
-    let name = |purpose: &ObjectIdentifier| {
-        PURPOSES
-            .iter()
-            .find(|(known, _)| known == purpose)
-            .map_or_else(|| purpose.to_string(), |(_, name)| (*name).into())
-    };
-    Err(Failure::KeyUsage {
-        certificate: CertificateName::of(certificate),
-        fault: UsageFault::OtherPurposes(purposes.iter().take(8).map(name).collect()),
+    certificate.other_purposes().map_or(Ok(()), |purposes| {
+        Err(Failure::KeyUsage {
+            certificate: CertificateName::of(certificate),
+            fault: UsageFault::OtherPurposes(purposes),
+        })
     })
+}
+
+impl Certificate {
+    /// What extendedKeyUsage restricts it to, by name and at most 8, where IKE is not among it; `None` where it may be used
+    /// for IKE (RFC 4945 section 5.1.3.12).
+    #[must_use]
+    pub fn other_purposes(&self) -> Option<Vec<String>> {
+        let purposes = self.extensions.extended_key_usage.as_ref()?;
+        let name = |purpose: &ObjectIdentifier| {
+            PURPOSES
+                .iter()
+                .find(|(known, _)| known == purpose)
+                .map_or_else(|| purpose.to_string(), |(_, name)| (*name).into())
+        };
+        (!purposes.iter().any(|one| IKE_PURPOSES.contains(one)))
+            .then(|| purposes.iter().take(8).map(name).collect())
+    }
 }
 
 /// Name constraints hold for every certificate below, but for authorities that renewed themselves.

@@ -14,7 +14,7 @@ use super::path;
 use super::path_cache::PathCache;
 use crate::auth::ask::FetchQuestion;
 use crate::config::identity::Identity;
-use crate::config::{SignatureDemand, Strength};
+use crate::config::{Purposes, SignatureDemand, Strength};
 use crate::crypto::signature::PublicKey;
 
 /// Most certificates that a peer may present.
@@ -163,11 +163,11 @@ impl TrustStore {
         if !own.vouches_for(claimed) {
             return Err(wrong_name(&own, others, claimed));
         }
-        let key = self.cache_key(presented, demand.strength);
+        let key = self.cache_key(presented, demand);
         let path = match cache.get(&key, now) {
             Some(path) => path,
             None => {
-                let path = self.find_path(&own, others, demand.strength, now)?;
+                let path = self.find_path(&own, others, demand, now)?;
                 cache.insert(key, path.clone());
                 path
             }
@@ -204,7 +204,7 @@ impl TrustStore {
         &self,
         own: &Arc<Certificate>,
         others: &[&[u8]],
-        strength: Strength,
+        demand: &SignatureDemand,
         now: Duration,
     ) -> Result<Vec<Arc<Certificate>>, CertificateFailure> {
         let (mut usable, mut unusable) = (Vec::new(), Vec::new());
@@ -218,7 +218,7 @@ impl TrustStore {
                 Err(_) => {}
             }
         }
-        path::find(own, &usable, self, strength, now).map_err(|failure| match failure {
+        path::find(own, &usable, self, demand, now).map_err(|failure| match failure {
             CertificateFailure::Untrusted {
                 certificate,
                 issuer,
@@ -236,10 +236,14 @@ impl TrustStore {
         })
     }
 
-    fn cache_key(&self, presented: &Presented<'_>, strength: Strength) -> [u8; 32] {
+    fn cache_key(&self, presented: &Presented<'_>, demand: &SignatureDemand) -> [u8; 32] {
         let mut hash = Context::new(&SHA256);
         update(&mut hash, &self.generation);
-        update(&mut hash, &[u8::from(strength == Strength::Cnsa1)]);
+        let asked = [
+            demand.strength == Strength::Cnsa1,
+            demand.purposes == Purposes::Any,
+        ];
+        update(&mut hash, &asked.map(u8::from));
         for der in &presented.certificates {
             update(&mut hash, der);
         }

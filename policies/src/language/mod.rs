@@ -41,6 +41,7 @@
 //!     revocation: off | if-available | strict            #   default: if-available
 //!     strength: default | cnsa1                          #   default: cnsa1 beside ike: cnsa1, else default
 //!     rsa_sha1: refuse | accept                          #   authentication method 1, of old peers
+//!     purposes: ike | any                                #   any: certificates made for something else do, too
 //! ```
 //!
 //! A file may hold several certificates. In `ca`, roots and intermediates are told apart by themselves: who has signed

@@ -1,6 +1,15 @@
 //! What is refused, by its name, at the end that refuses; the other end hears that authentication failed, and no more.
 
 use super::*;
+use ike::config::Purposes;
+use ike::pki::{PathCache, Presented};
+use rcgen::ExtendedKeyUsagePurpose;
+
+/// What certificates of authorities for web servers carry.
+const FOR_TLS: [ExtendedKeyUsagePurpose; 2] = [
+    ExtendedKeyUsagePurpose::ServerAuth,
+    ExtendedKeyUsagePurpose::ClientAuth,
+];
 
 /// The headquarters believes `trust` and nobody else; the branch has this credential.
 fn judged_by_hq(trust: TrustStore, authentication: Authentication, own: OwnCredential) -> World {
@@ -46,7 +55,7 @@ fn judged_by_branch(
 type Change = fn(&mut Wanted);
 
 /// What makes an authority's certificate unfit, and the code.
-fn unfit() -> [(&'static str, Change); 4] {
+fn unfit() -> [(&'static str, Change); 5] {
     [
         ("certificate-name", |wanted| {
             wanted.names = vec!["other.example.com".to_owned()];
@@ -54,6 +63,9 @@ fn unfit() -> [(&'static str, Change); 4] {
         ("certificate-expired", |wanted| wanted.days = (-20, -10)),
         ("certificate-not-yet-valid", |wanted| wanted.days = (10, 20)),
         ("certificate-key-usage", |wanted| wanted.signs = false),
+        ("certificate-key-usage", |wanted| {
+            wanted.purposes = FOR_TLS.to_vec();
+        }),
     ]
 }
 
@@ -75,6 +87,50 @@ fn a_certificate_that_is_unfit_is_refused_by_name_in_both_roles() {
         initiator_refuses(&world, code);
         ends_clean(&mut world);
     }
+}
+
+#[test]
+fn a_certificate_for_other_purposes_does_where_the_policy_takes_any_and_only_there() {
+    let authority = Authority::new("Root");
+    let wanted = Wanted {
+        purposes: FOR_TLS.to_vec(),
+        ..Wanted::of(BRANCH)
+    };
+    let certificate = authority.issue(BRANCH_KEY, &wanted);
+    let any = SignatureDemand {
+        purposes: Purposes::Any,
+        ..DEMAND
+    };
+    let mut world = judged_by_hq(
+        authority.trusted(),
+        demanding(any),
+        own(BRANCH_KEY, vec![certificate.clone()]),
+    );
+    both_up(&mut world);
+    ends_clean(&mut world);
+    let world = judged_by_hq(
+        authority.trusted(),
+        SIGNED,
+        own(BRANCH_KEY, vec![certificate.clone()]),
+    );
+    let failure = world.nodes[0].failure("certificate-key-usage");
+    assert!(failure.to_string().contains("serverAuth"), "{failure}");
+    let suggestion = failure.suggestion().expect("what to change");
+    assert!(suggestion.contains("purposes: any"), "{suggestion}");
+
+    // The path that was found for the one policy is not the other's, though both have one cache.
+    let (trust, mut cache) = (authority.trusted(), PathCache::default());
+    let presented = Presented {
+        certificates: vec![certificate.der()],
+        ..Presented::default()
+    };
+    let claimed = BRANCH.parse().expect("an identity");
+    for (demand, good) in [(any, true), (DEMAND, false), (any, true)] {
+        let now = sim::node::WALL;
+        let found = trust.verify(&presented, &claimed, &demand, now, &mut cache);
+        assert_eq!(found.is_ok(), good, "{found:?}");
+    }
+    assert_eq!(cache.len(), 1);
 }
 
 #[test]
@@ -101,16 +157,25 @@ fn another_authority_is_refused_and_its_failure_says_what_to_change() {
 
 #[test]
 fn an_authority_of_the_same_name_with_another_key_is_another_authority() {
-    let (ours, imitation) = (
-        Authority::new("Root"),
-        Authority::with_key("Root", TestKey::Ed25519("imitation")),
-    );
-    let stranger = own(
-        BRANCH_KEY,
-        vec![imitation.issue(BRANCH_KEY, &Wanted::of(BRANCH))],
-    );
-    let world = judged_by_hq(ours.trusted(), SIGNED, stranger);
-    responder_refuses(&world, "certificate-untrusted");
+    let keys = [
+        TestKey::Ed25519("Root"),
+        TestKey::Ed25519("imitation"),
+        TestKey::P256,
+        TestKey::P384,
+        TestKey::Rsa2048,
+    ];
+    let named = |key| Authority::with_key("Root", key);
+    for (ours, theirs) in keys.iter().flat_map(|a| keys.iter().map(move |b| (*a, *b))) {
+        let stranger = named(theirs).issue(BRANCH_KEY, &Wanted::of(BRANCH));
+        let stranger = own(BRANCH_KEY, vec![stranger]);
+        let mut world = judged_by_hq(named(ours).trusted(), SIGNED, stranger);
+        if ours == theirs {
+            assert_eq!(world.nodes[0].count("ike-sa-established"), 1);
+        } else {
+            fails(&world, 0, "certificate-untrusted");
+            ends_clean(&mut world);
+        }
+    }
 }
 
 #[test]

@@ -62,7 +62,9 @@ pub(super) fn read(
                 walk.place(certificate?, &fields.path("certificate")),
                 walk.place(node?, &fields.path("key")),
             );
-            own_chain(walk, &key, &certificates?, theirs, (&place, &key_place))?
+            let chain = own_chain(walk, &key, &certificates?, theirs, (&place, &key_place))?;
+            check_purposes(walk, &chain, &place);
+            chain
         }
         None => Vec::new(),
     };
@@ -143,6 +145,23 @@ fn own_chain(
         chain.push(issuer);
     }
     Some(chain)
+}
+
+/// A peer that reads extendedKeyUsage will not have us.
+fn check_purposes(walk: &mut Walk<'_>, chain: &[Arc<Certificate>], place: &Place) {
+    let other = chain
+        .iter()
+        .find_map(|one| Some((one, one.other_purposes()?)));
+    if let Some((certificate, purposes)) = other {
+        let purposes: Vec<&str> = purposes.iter().map(String::as_str).collect();
+        let message = format!(
+            "{} is for {} alone (extendedKeyUsage): a peer that wants certificates for IKE refuses it",
+            subject(certificate),
+            list(&purposes)
+        );
+        let suggestion = "have it issued without extendedKeyUsage or with ipsecIKE (1.3.6.1.5.5.7.3.17), or let the peer ignore it: with ikd, purposes: any";
+        warn(walk, Code::CertificatePurpose, place, message, suggestion);
+    }
 }
 
 /// What the peer is asked for and we could not do ourselves is probably asked of us.

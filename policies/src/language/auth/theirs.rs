@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ike::config::{Revocation, SignatureDemand, Strength};
+use ike::config::{Purposes, Revocation, SignatureDemand, Strength};
 use ike::crypto::Secret;
 use ike::crypto::signature::PublicKey;
 use ike::pki::{Certificate, RevocationList};
@@ -65,9 +65,9 @@ pub(super) fn read(
         }
     };
     let meaningless: &[&str] = match way {
-        "psk" => &["crl", "revocation", "strength", "rsa_sha1"],
+        "psk" => &["crl", "revocation", "strength", "rsa_sha1", "purposes"],
         "ca" => &[],
-        _ => &["crl", "revocation"],
+        _ => &["crl", "revocation", "purposes"],
     };
     if let Some(key) = meaningless.iter().find(|key| fields.get(key).is_some()) {
         let message = format!("{key} says nothing about {way}");
@@ -164,10 +164,19 @@ fn read_demand(
             ("false", "refuse"),
         ],
     );
+    let purposes = read_word(
+        walk,
+        fields,
+        "purposes",
+        Purposes::default(),
+        &[("ike", Purposes::Ike), ("any", Purposes::Any)],
+        &[("ipsecIKE", "ike"), ("all", "any"), ("ignore", "any")],
+    );
     let demand = SignatureDemand {
         revocation: revocation?,
         strength: strength?,
         rsa_sha1: rsa_sha1?,
+        purposes: purposes?,
     };
     if demand.rsa_sha1 && demand.strength == Strength::Cnsa1 {
         let message = "rsa_sha1: accept, where cnsa1 wants SHA2-384 and above".to_owned();
