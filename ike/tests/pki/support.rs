@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use der::Encode as _;
 use ike::config::identity::Identity;
-use ike::config::{Revocation, SignatureDemand, Strength};
+use ike::config::{Purposes, Revocation, SignatureDemand, Strength};
 use ike::crypto::signature::{PrivateKey, SignatureScheme};
 use ike::pki::{
     Certificate, CertificateFailure, PathCache, Presented, RevocationCache, RevocationList,
@@ -395,6 +395,7 @@ pub(crate) const CNSA: SignatureDemand = SignatureDemand {
     revocation: Revocation::IfAvailable,
     strength: Strength::Cnsa1,
     rsa_sha1: false,
+    purposes: Purposes::Ike,
 };
 
 pub(crate) fn presented(certificates: &[Vec<u8>]) -> Presented<'_> {
