@@ -15,9 +15,12 @@ const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const UTF8_STRING: u8 = 0x0c;
+const NUMERIC_STRING: u8 = 0x12;
 const PRINTABLE_STRING: u8 = 0x13;
 const T61_STRING: u8 = 0x14;
 const IA5_STRING: u8 = 0x16;
+const VISIBLE_STRING: u8 = 0x1a;
+const UNIVERSAL_STRING: u8 = 0x1c;
 const BMP_STRING: u8 = 0x1e;
 
 /// What operators call the attributes, and their object identifiers in DER. The first name of several is printed.
@@ -190,7 +193,7 @@ pub(super) fn encode(text: &str) -> Result<Vec<u8>, NameError> {
 impl Attribute<'_> {
     fn text(&self) -> Option<String> {
         match self.tag {
-            UTF8_STRING | PRINTABLE_STRING | IA5_STRING => {
+            UTF8_STRING | PRINTABLE_STRING | IA5_STRING | NUMERIC_STRING | VISIBLE_STRING => {
                 std::str::from_utf8(self.value).ok().map(str::to_owned)
             }
             // T.61 has long been used for Latin 1.
@@ -201,6 +204,11 @@ impl Attribute<'_> {
                     .chunks_exact(2)
                     .map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
                 char::decode_utf16(units).collect::<Result<_, _>>().ok()
+            }
+            UNIVERSAL_STRING if self.value.len().is_multiple_of(4) => {
+                let (characters, _) = self.value.as_chunks::<4>();
+                let character = |bytes: &[u8; 4]| char::from_u32(u32::from_be_bytes(*bytes));
+                characters.iter().map(character).collect()
             }
             _ => None,
         }

@@ -40,6 +40,13 @@ impl NameConstraints {
         })
     }
 
+    /// How many comparisons [`Self::check`] makes at most.
+    pub(super) fn cost(&self, certificate: &Certificate) -> usize {
+        let names = certificate.extensions.alternative_names.as_ref();
+        // With the subject, or with what addresses it may hold.
+        (self.permitted.len() + self.excluded.len()) * (names.map_or(8, Vec::len) + 1)
+    }
+
     /// Whether every name of the certificate is one that the authority may give.
     pub(super) fn check(&self, certificate: &Certificate) -> Result<(), Violation> {
         let alternatives = certificate.extensions.alternative_names.as_ref();
@@ -107,7 +114,10 @@ fn subtrees(der: Option<&[u8]>) -> asn1::Result<Vec<GeneralName>> {
         let subtree = asn1::Reader::new(rest)?.tlv_bytes()?;
         rest = &rest[subtree.len()..];
         let base = asn1::sequence(subtree, AnyRef::decode)?;
-        names.push(GeneralName::read(base)?);
+        names.push(match GeneralName::read(base)? {
+            GeneralName::Ip(octets) if !is_network(&octets) => GeneralName::Other(7),
+            base => base,
+        });
         asn1::at_most(MAX_NAMES, &names)?;
     }
     Ok(names)
@@ -125,17 +135,38 @@ fn kind(name: &GeneralName) -> u32 {
     }
 }
 
+/// Whether it can be compared: of an address without a user or with a dot at its end, nobody knows whose it is.
 fn is_understood(name: &GeneralName) -> bool {
-    !matches!(name, GeneralName::Uri(_) | GeneralName::Other(_))
+    match name {
+        GeneralName::Uri(_) | GeneralName::Other(_) => false,
+        GeneralName::Email(address) => address.rsplit_once('@').is_some_and(|(user, host)| {
+            !user.is_empty() && !host.is_empty() && !host.ends_with('.')
+        }),
+        GeneralName::Dns(_) | GeneralName::Directory(_) | GeneralName::Ip(_) => true,
+    }
+}
+
+/// Whether these are an address and a mask without holes.
+fn is_network(octets: &[u8]) -> bool {
+    let (_, mask) = octets.split_at(octets.len() / 2);
+    let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
+    let bits = mask
+        .iter()
+        .flat_map(|byte| (0..8).map(move |bit| byte << bit & 0x80 != 0));
+    matches!(octets.len(), 8 | 32) && bits.take_while(|bit| *bit).count() == ones as usize
 }
 
 /// Whether the name is in the subtree. False for a subtree of our kind that cannot be read.
 fn within(name: &GeneralName, base: &GeneralName) -> bool {
     match (name, base) {
-        (GeneralName::Dns(name), GeneralName::Dns(base)) => dns_within(name, base),
+        // A dot that the base begins with leaves out the domain itself.
+        (GeneralName::Dns(name), GeneralName::Dns(base)) => {
+            dns_within(name, base)
+                && (!base.starts_with('.') || name.trim_end_matches('.').len() >= base.len())
+        }
         (GeneralName::Email(address), GeneralName::Email(base)) => email_within(address, base),
         (GeneralName::Directory(name), GeneralName::Directory(base)) => name.is_within(base),
-        (GeneralName::Ip(address), GeneralName::Ip(base)) => ip_within(address, base) == Some(true),
+        (GeneralName::Ip(address), GeneralName::Ip(base)) => ip_within(address, base),
         _ => false,
     }
 }
@@ -148,15 +179,15 @@ fn excludes(base: &GeneralName, name: &GeneralName) -> bool {
             dns_within(star, base) || dns_within(base, &star[2..])
         }
         (GeneralName::Ip(address), GeneralName::Ip(base)) => {
-            // The other family is another kind of address.
-            ip_within(address, base).unwrap_or(base.len() != 8 && base.len() != 32)
+            ip_within(address, base) || v4(address).is_some_and(|v4| ip_within(v4, base))
         }
+        (GeneralName::Dns(name), GeneralName::Dns(base)) => dns_within(name, base),
         (_, GeneralName::Other(_)) => true,
         _ => within(name, base),
     }
 }
 
-/// The name itself, or labels before it; a dot that the base begins with is passed over, as everybody does.
+/// The name itself, or labels before it. A dot that the base begins with is passed over.
 fn dns_within(name: &str, base: &str) -> bool {
     let base = base.strip_prefix('.').unwrap_or(base);
     let (name, base) = (name.trim_end_matches('.'), base.trim_end_matches('.'));
@@ -167,8 +198,9 @@ fn ends_with_label(name: &str, base: &str) -> bool {
     let Some(at) = name.len().checked_sub(base.len()) else {
         return false;
     };
-    // Names here are ASCII, so that every index is a border of characters.
-    name[at..].eq_ignore_ascii_case(base) && (at == 0 || name.as_bytes()[at - 1] == b'.')
+    // An address of a subject may be in any alphabet, so that not every index is a border of characters.
+    let (name, base) = (name.as_bytes(), base.as_bytes());
+    name[at..].eq_ignore_ascii_case(base) && (at == 0 || name[at - 1] == b'.')
 }
 
 /// A mailbox (`user@host`), a host, or with a dot in front every host below.
@@ -185,14 +217,19 @@ fn email_within(address: &str, base: &str) -> bool {
     }
 }
 
-/// `None` where one of both is no address of the other's family.
-fn ip_within(address: &[u8], base: &[u8]) -> Option<bool> {
+/// Whether it is an address of the network, and so of its family.
+fn ip_within(address: &[u8], base: &[u8]) -> bool {
     if !matches!(address.len(), 4 | 16) || base.len() != 2 * address.len() {
-        return None;
+        return false;
     }
     let (network, mask) = base.split_at(address.len());
     let same = |((address, network), mask): ((&u8, &u8), &u8)| address & mask == network & mask;
-    Some(address.iter().zip(network).zip(mask).all(same))
+    address.iter().zip(network).zip(mask).all(same)
+}
+
+/// The IPv4 address that an IPv6 address stands for (RFC 4291 section 2.5.5.2).
+fn v4(address: &[u8]) -> Option<&[u8]> {
+    address.strip_prefix(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff])
 }
 
 struct Subtree<'a>(&'a GeneralName);
