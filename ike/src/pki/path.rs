@@ -11,7 +11,8 @@
 //! ```
 //!
 //! The keys of certificates that nobody vouches for are thus never computed with. The search is bounded by the length of a
-//! path, by the steps it takes and by the signatures it verifies, whatever a stranger sends; no pair is verified twice.
+//! path, by the steps it takes, by the names it compares with constraints and by the signatures it verifies, whatever a
+//! stranger sends; no pair is verified twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +30,9 @@ const MAX_PATH: usize = 16;
 /// How many certificates the search may look at, each with those that may have issued it.
 const MAX_STEPS: usize = 2048;
 
+/// How often it may compare a name with a constraint.
+const MAX_COMPARISONS: usize = 1 << 20;
+
 /// How many signatures it may verify.
 const MAX_SIGNATURES: usize = 32;
 
@@ -45,7 +49,9 @@ pub(super) fn find(
         others: Vec::new(),
         demand,
         now,
+        only_sound: true,
         steps: MAX_STEPS,
+        comparisons: MAX_COMPARISONS,
         signatures: MAX_SIGNATURES,
         verified: BTreeMap::new(),
         failure: None,
@@ -69,6 +75,19 @@ pub(super) fn find(
         rules::check(&path, demand, now)?;
         return Ok(path);
     }
+    // First through those that have nothing wrong with them: of many that signed one another, the bad ones would use up
+    // the steps. Then through all, to find out what is wrong.
+    let (sound, unsound): (Vec<_>, _) = search
+        .others
+        .drain(..)
+        .partition(|other| rules::is_sound_authority(other, demand, now));
+    search.others = sound;
+    if search.extend(&mut path) {
+        return Ok(path);
+    }
+    search.others.extend(unsound);
+    search.steps = MAX_STEPS;
+    search.only_sound = false;
     if search.extend(&mut path) {
         return Ok(path);
     }
@@ -81,7 +100,10 @@ struct Search<'a> {
     others: Vec<Arc<Certificate>>,
     demand: &'a SignatureDemand,
     now: Duration,
+    /// Authorities that cannot stand above the path so far are passed over without a word.
+    only_sound: bool,
     steps: usize,
+    comparisons: usize,
     signatures: usize,
     /// What came of verifying one certificate by another, by their places in memory, which do not move meanwhile.
     verified: BTreeMap<(*const Certificate, *const Certificate), Result<(), SignatureFault>>,
@@ -128,7 +150,9 @@ impl Search<'_> {
                 continue;
             }
             known = true;
-            if self.is_known_bad(&last, &candidate) {
+            if self.is_known_bad(&last, &candidate)
+                || self.only_sound && !self.may_stand_above(&candidate, path)
+            {
                 continue;
             }
             path.push(candidate);
@@ -159,6 +183,11 @@ impl Search<'_> {
                 }
             }
         }
+        let costs = (1..path.len()).map(|at| rules::cost_of_names(&path[at], &path[..at]));
+        if !self.afford(costs.sum()) {
+            self.untrusted(Progress::Exhausted, &path[0], UntrustedFault::TooManyPaths);
+            return false;
+        }
         match rules::check(path, self.demand, self.now) {
             Ok(()) => true,
             Err(failure) => {
@@ -187,6 +216,18 @@ impl Search<'_> {
         );
         self.verified.insert(pair, result.clone());
         Some(result)
+    }
+
+    fn may_stand_above(&mut self, authority: &Certificate, below: &[Arc<Certificate>]) -> bool {
+        self.afford(rules::cost_of_names(authority, below))
+            && rules::may_stand_above(authority, below)
+    }
+
+    /// Whether so many comparisons are left.
+    fn afford(&mut self, comparisons: usize) -> bool {
+        let rest = self.comparisons.checked_sub(comparisons);
+        self.comparisons = rest.unwrap_or_default();
+        rest.is_some()
     }
 
     fn is_known_bad(&self, certificate: &Arc<Certificate>, issuer: &Arc<Certificate>) -> bool {

@@ -91,6 +91,39 @@ pub(super) fn check(
     Ok(())
 }
 
+/// Whether an authority may stand above these, as far as it alone says.
+pub(super) fn may_stand_above(authority: &Certificate, below: &[Arc<Certificate>]) -> bool {
+    check_path_length(authority, below).is_ok() && check_names(authority, below).is_ok()
+}
+
+/// How many comparisons of names with constraints a look at this authority takes.
+pub(super) fn cost_of_names(authority: &Certificate, below: &[Arc<Certificate>]) -> usize {
+    authority
+        .extensions
+        .name_constraints
+        .as_ref()
+        .map_or(0, |constraints| {
+            below.iter().map(|one| constraints.cost(one)).sum()
+        })
+}
+
+/// Whether it can stand between an end entity and an anchor, as far as it can be seen from itself alone.
+pub(super) fn is_sound_authority(
+    certificate: &Certificate,
+    demand: &SignatureDemand,
+    now: Duration,
+) -> bool {
+    check_form(certificate, false)
+        .and_then(|()| check_time(certificate, now))
+        .and_then(|()| check_strength(certificate, false, demand.strength))
+        .and_then(|()| check_authority(certificate))
+        .and_then(|()| match demand.purposes {
+            Purposes::Ike => check_purposes(certificate),
+            Purposes::Any => Ok(()),
+        })
+        .is_ok()
+}
+
 fn check_form(certificate: &Certificate, anchor: bool) -> Result<(), Failure> {
     let unsupported = |what| {
         Err(Failure::Unsupported {

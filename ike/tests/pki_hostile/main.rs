@@ -2,6 +2,8 @@
 //! refused, names that slip past constraints, searches that cost much, and random damage.
 
 mod constraints;
+mod cost;
+mod paths;
 #[path = "../pki/support.rs"]
 #[allow(dead_code)]
 mod support;
