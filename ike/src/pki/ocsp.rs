@@ -203,27 +203,27 @@ impl Reply {
         strength: Strength,
         now: Duration,
     ) -> Status {
-        let Some(answer) = self
+        let rank = |status: &Status| match status {
+            Status::Silent => 0,
+            Status::Unusable(_) => 1,
+            Status::Good => 2,
+            Status::Revoked { .. } => 3,
+        };
+        // Of several answers about the same certificate, what says most.
+        let found = self
             .answers
             .iter()
-            .find(|answer| answer.is_for(certificate, issuer))
-        else {
-            return Status::Silent;
-        };
-        let unusable = |why: String| Status::Unusable(format!("the OCSP reply {why}"));
-        if answer.this_update > now + CLOCK_SKEW {
-            return unusable(format!("is of the future ({})", Date(answer.this_update)));
-        }
-        if answer.until() < now {
-            return unusable(format!("is out of date since {}", Date(answer.until())));
-        }
-        if let Err(why) = self.check_signature(issuer, strength, now) {
-            return unusable(why);
-        }
-        match answer.status {
-            AnswerStatus::Good => Status::Good,
-            AnswerStatus::Revoked { when, reason } => Status::Revoked { when, reason },
-            AnswerStatus::Unknown => unusable("says that it does not know the certificate".into()),
+            .filter(|answer| answer.is_for(certificate, issuer))
+            .map(|answer| answer.status(now))
+            .max_by_key(rank);
+        match found {
+            Some(said @ (Status::Good | Status::Revoked { .. })) => {
+                match self.check_signature(issuer, strength, now) {
+                    Ok(()) => said,
+                    Err(why) => unusable(&why),
+                }
+            }
+            other => other.unwrap_or(Status::Silent),
         }
     }
 
@@ -258,6 +258,10 @@ impl Reply {
     fn is_signed_by(&self, signer: &Certificate) -> bool {
         signature::verify(signer, &self.algorithm, &self.message, &self.signature).is_ok()
     }
+}
+
+fn unusable(why: &str) -> Status {
+    Status::Unusable(format!("the OCSP reply {why}"))
 }
 
 /// Whether the authority named this responder (RFC 6960 section 4.2.2.2).
@@ -350,6 +354,21 @@ impl Answer {
         })
     }
 
+    /// What it says, if whoever signed it may.
+    fn status(&self, now: Duration) -> Status {
+        if self.this_update > now + CLOCK_SKEW {
+            return unusable(&format!("is of the future ({})", Date(self.this_update)));
+        }
+        if self.until() < now {
+            return unusable(&format!("is out of date since {}", Date(self.until())));
+        }
+        match self.status {
+            AnswerStatus::Good => Status::Good,
+            AnswerStatus::Revoked { when, reason } => Status::Revoked { when, reason },
+            AnswerStatus::Unknown => unusable("says that it does not know the certificate"),
+        }
+    }
+
     fn until(&self) -> Duration {
         self.next_update
             .unwrap_or(self.this_update + WITHOUT_NEXT_UPDATE)
@@ -357,16 +376,17 @@ impl Answer {
 
     /// Whether the CertID is that of the certificate.
     fn is_for(&self, certificate: &Certificate, issuer: &Certificate) -> bool {
-        let digest = |bytes: &[u8]| match self.hash {
-            SHA1 => sha1(bytes).to_vec(),
-            SHA256 => ring::digest::digest(&ring::digest::SHA256, bytes)
-                .as_ref()
-                .to_vec(),
-            _ => Vec::new(),
+        let algorithm = match self.hash {
+            SHA1 => &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
+            SHA256 => &ring::digest::SHA256,
+            // A responder may repeat a CertID that somebody made up: without a hash, it names nobody.
+            _ => return false,
         };
+        let is_hash_of =
+            |hash: &[u8], bytes: &[u8]| hash == ring::digest::digest(algorithm, bytes).as_ref();
         self.serial == certificate.serial
-            && self.name_hash == digest(certificate.issuer.der())
-            && self.key_hash == digest(&issuer.key_bits)
+            && is_hash_of(&self.name_hash, certificate.issuer.der())
+            && is_hash_of(&self.key_hash, &issuer.key_bits)
     }
 }
 

@@ -4,6 +4,7 @@
 mod constraints;
 mod cost;
 mod paths;
+mod status;
 #[path = "../pki/support.rs"]
 #[allow(dead_code)]
 mod support;
