@@ -90,10 +90,27 @@ pub(super) fn bytes<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8]> {
 
 /// UTCTime or GeneralizedTime, since the Unix epoch. A time before it is an error: there were no certificates yet.
 pub(super) fn time(reader: &mut Reader<'_>) -> Result<Duration> {
-    match Tag::peek(reader)? {
-        Tag::UtcTime => UtcTime::decode(reader).map(|time| time.to_unix_duration()),
-        _ => GeneralizedTime::decode(reader).map(|time| time.to_unix_duration()),
-    }
+    let any = AnyRef::decode(reader)?;
+    let read = |any: AnyRef<'_>| match any.tag() {
+        Tag::UtcTime => any
+            .decode_as::<UtcTime>()
+            .map(|time| time.to_unix_duration()),
+        _ => any
+            .decode_as::<GeneralizedTime>()
+            .map(|time| time.to_unix_duration()),
+    };
+    // The crate knows no year before 1970: whether it is a date at all shows the next leap year.
+    let (rest, year): (_, &[u8]) = match (any.tag(), any.value()) {
+        (Tag::UtcTime, [b'5' | b'6', b'0'..=b'9', rest @ ..]) => (rest, b"72"),
+        (Tag::GeneralizedTime, [year @ .., _, _, _, _, _, _, _, _, _, _, b'Z'])
+            if year.len() == 4 && year.iter().all(u8::is_ascii_digit) && year < b"1970" =>
+        {
+            (&any.value()[4..], b"1972")
+        }
+        _ => return read(any),
+    };
+    let later = [year, rest].concat();
+    read(AnyRef::new(any.tag(), &later)?).map(|_| Duration::ZERO)
 }
 
 /// The contents of an INTEGER, in as few bytes as there can be.

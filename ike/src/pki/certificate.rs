@@ -23,6 +23,9 @@ pub const MAX_CERTIFICATE: usize = 64 * 1024;
 /// Most certificates or CRLs of one file.
 const MAX_IN_FILE: usize = 1024;
 
+/// Longest serial number, in bytes. RFC 5280 has 20; some authorities have missed that by a few.
+const MAX_SERIAL: usize = 32;
+
 /// How many URLs of one kind are kept.
 const MAX_URLS: usize = 4;
 
@@ -367,6 +370,7 @@ impl<'a> Body<'a> {
             },
         };
         let serial = asn1::integer(reader)?;
+        asn1::at_most(MAX_SERIAL, serial)?;
         let algorithm = asn1::algorithm(reader)?;
         let issuer = reader.tlv_bytes()?;
         let (not_before, not_after) = reader

@@ -3,6 +3,8 @@
 
 mod constraints;
 mod cost;
+mod damage;
+mod forms;
 mod paths;
 mod status;
 #[path = "../pki/support.rs"]

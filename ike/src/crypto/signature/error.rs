@@ -41,6 +41,9 @@ pub enum KeyError {
     /// A point that is not on the curve, or at infinity.
     #[error("the ECDSA public key is not a point on its curve")]
     Point,
+    /// An Ed25519 point of small order, under which signatures can be made without a private key.
+    #[error("the Ed25519 public key is a point of small order, under which anybody can sign")]
+    SmallOrder,
     /// An RSA modulus that is zero or even.
     #[error("the RSA modulus is {0}, and so not a product of two large primes")]
     Modulus(&'static str),

@@ -68,6 +68,9 @@ impl PublicKey {
                         reason: format!("it has {} bytes instead of 32", key.len()),
                     });
                 }
+                if is_of_small_order(key) {
+                    return Err(KeyError::SmallOrder);
+                }
                 KeyKind::Ed25519
             }
             other => return Err(unsupported(other)),
@@ -168,6 +171,35 @@ fn ring_algorithm(
         (_, Ed25519) => &ring::ED25519,
         _ => return None,
     })
+}
+
+/// Whether an Ed25519 key is one of the eight points whose order divides 8: their y, whose canonical encodings and those
+/// beyond the prime (2^255 - 19) are few. The highest bit is the sign of x.
+fn is_of_small_order(key: &[u8]) -> bool {
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let [low, middle @ .., high] = key else {
+        return false;
+    };
+    match (low, high & 0x7f) {
+        // y is 0 or 1.
+        (0 | 1, 0) => middle.iter().all(|byte| *byte == 0),
+        // y is -1, or 0 or 1 with the prime added.
+        (0xec..=0xee, 0x7f) => middle.iter().all(|byte| *byte == 0xff),
+        (_, high) => ORDER_8
+            .iter()
+            .any(|point| point[..31] == key[..31] && point[31] == high),
+    }
 }
 
 /// RSAPublicKey, RFC 8017 appendix A.1.1.
