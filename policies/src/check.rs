@@ -1,18 +1,17 @@
-//! What no single value shows: names given twice, traffic with two owners, peers that cannot be told apart.
+//! What no single value shows: names given twice, traffic with two owners or none, peers that cannot be told apart.
+
+mod traffic;
 
 use std::collections::BTreeMap;
 
 use ike::config::identity::{Identity, IdentityPattern};
 use ike::config::selector::Selector;
-use ike::config::{Child, Connection, Keep, KernelMode, Mode, RemoteAuthentication, Shunt};
+use ike::config::{Child, Connection, Keep, KernelMode, Mode, RemoteAuthentication};
 
 use crate::language::{Found, FoundConnection};
 use crate::report::{Code, Severity};
 use crate::source::Source;
 use crate::walk::{Draft, Place};
-
-/// Overlaps that are told; more of them say nothing new.
-const MAX_OVERLAPS: usize = 50;
 
 /// Checks all files as a whole.
 pub(crate) fn whole(found: &Found, sources: &[Source], drafts: &mut Vec<Draft>) {
@@ -32,7 +31,7 @@ pub(crate) fn whole(found: &Found, sources: &[Source], drafts: &mut Vec<Draft>) 
         "policy",
     );
     for connection in &found.connections {
-        check.connection(connection, found.kernel_mode());
+        check.connection(connection, found);
     }
     for shunt in &found.shunts {
         check.families(&shunt.shunt.local, &shunt.shunt.remote, &shunt.place);
@@ -93,7 +92,7 @@ impl Check<'_> {
         }
     }
 
-    fn connection(&mut self, found: &FoundConnection, kernel: KernelMode) {
+    fn connection(&mut self, found: &FoundConnection, all: &Found) {
         let FoundConnection {
             connection,
             place,
@@ -137,7 +136,7 @@ impl Check<'_> {
                 "name the peer with remote: { id: ... } if there is only one; id: any says that it is meant",
             );
         }
-        match (kernel, children.first()) {
+        match (all.kernel_mode(), children.first()) {
             (KernelMode::None, Some(child)) => {
                 let message =
                     "`kernel: none` makes IKE SAs without children, and here is one".to_owned();
@@ -165,6 +164,8 @@ impl Check<'_> {
         }
         for (child, place) in connection.children.iter().zip(children) {
             self.child(connection, child, place);
+            self.in_clear(connection, child, place, &all.shunts);
+            self.meeting_sides(child, place, &all.shunts);
         }
     }
 
@@ -286,175 +287,6 @@ impl Check<'_> {
             suggestion,
         );
     }
-
-    /// Traffic that has two owners.
-    fn traffic(&mut self, found: &Found) {
-        let mut all = Vec::new();
-        for connection in &found.connections {
-            for (child, place) in connection
-                .connection
-                .children
-                .iter()
-                .zip(&connection.children)
-            {
-                all.extend(Traffic::of_child(child, place));
-            }
-        }
-        for shunt in &found.shunts {
-            all.extend(Traffic::of_shunt(&shunt.shunt, &shunt.place));
-        }
-        // In the order of the remote addresses, only neighbours can meet.
-        all.sort_by_key(|traffic| {
-            (
-                traffic.remote.addresses.start(),
-                traffic.place.file,
-                traffic.place.span.start,
-            )
-        });
-        let mut told = Vec::new();
-        for (i, a) in all.iter().enumerate() {
-            let meeting = all[i + 1..]
-                .iter()
-                .take_while(|b| b.remote.addresses.start() <= a.remote.addresses.end());
-            for b in meeting.filter(|b| !std::ptr::eq(a.place, b.place)) {
-                let mut pair = [a.place, b.place].map(|place| (place.file, place.span.start));
-                pair.sort_unstable();
-                if told.len() < MAX_OVERLAPS && !told.contains(&pair) && self.compare(a, b) {
-                    told.push(pair);
-                }
-            }
-        }
-    }
-
-    /// Whether there was something to tell about two pieces of traffic.
-    fn compare(&mut self, a: &Traffic<'_>, b: &Traffic<'_>) -> bool {
-        let Some((local, remote)) = a
-            .local
-            .intersect(&b.local)
-            .zip(a.remote.intersect(&b.remote))
-        else {
-            return false;
-        };
-        // Told at the one that stands later.
-        let (a, b) = if (a.place.file, a.place.span.start) < (b.place.file, b.place.span.start) {
-            (a, b)
-        } else {
-            (b, a)
-        };
-        let there = self.there(a.place, b.place);
-        let (first, second) = if a.order() <= b.order() {
-            (a, b)
-        } else {
-            (b, a)
-        };
-        let why = match (a.priority, b.priority) {
-            (None, None) if a.width() == b.width() && a.protects == b.protects => {
-                "which one wins is left to chance"
-            }
-            (None, None) if a.width() == b.width() => "pass and drop go first",
-            (None, None) => "the narrower one goes first",
-            (a, b) if a == b => {
-                "which one wins is left to chance, for their priorities are the same"
-            }
-            _ => "the smaller priority goes first",
-        };
-        if a.local == b.local && a.remote == b.remote && (a.protects == b.protects) {
-            let message = format!("the same traffic as {there}: {local} to {remote}");
-            self.tell(
-                Code::SameTraffic,
-                Severity::Error,
-                b.place,
-                message,
-                "take one of the two away, or narrow it",
-            );
-        } else if a.protects && b.protects {
-            let message = format!("shares traffic with {there}: {local} to {remote}; {why}");
-            let suggestion = "narrow one of the two, or give both a priority";
-            self.tell(
-                Code::OverlappingTraffic,
-                Severity::Warning,
-                b.place,
-                message,
-                suggestion,
-            );
-        } else if second.protects != first.protects && first.covers(second) {
-            let message = format!(
-                "{} never sees traffic: {} takes it all; {why}",
-                second.place.path, first.place.path
-            );
-            self.tell(
-                Code::OverlappingTraffic,
-                Severity::Warning,
-                b.place,
-                message,
-                "narrow the one that goes first, or give both a priority",
-            );
-        } else {
-            // Pass and drop beside protect is what they are for.
-            return false;
-        }
-        true
-    }
-}
-
-/// One pair of selectors and its owner.
-struct Traffic<'a> {
-    place: &'a Place,
-    /// A child; else pass or drop.
-    protects: bool,
-    priority: Option<u16>,
-    local: Selector,
-    remote: Selector,
-}
-
-impl<'a> Traffic<'a> {
-    fn of_child(child: &'a Child, place: &'a Place) -> impl Iterator<Item = Self> {
-        pairs(&child.local, &child.remote).map(move |(local, remote)| Self {
-            place,
-            protects: true,
-            priority: child.priority,
-            local,
-            remote,
-        })
-    }
-
-    fn of_shunt(shunt: &'a Shunt, place: &'a Place) -> impl Iterator<Item = Self> {
-        pairs(&shunt.local, &shunt.remote).map(move |(local, remote)| Self {
-            place,
-            protects: false,
-            priority: shunt.priority,
-            local,
-            remote,
-        })
-    }
-
-    fn width(&self) -> u32 {
-        self.local.width() + self.remote.width()
-    }
-
-    /// The order among policies: explicit priorities, then the narrower, pass and drop before protect.
-    fn order(&self) -> (u32, u32, bool) {
-        (
-            self.priority.map_or(u32::MAX, u32::from),
-            self.width(),
-            self.protects,
-        )
-    }
-
-    fn covers(&self, other: &Self) -> bool {
-        self.local.contains(&other.local) && self.remote.contains(&other.remote)
-    }
-}
-
-/// The pairs that can hold a packet.
-fn pairs<'a>(
-    local: &'a [Selector],
-    remote: &'a [Selector],
-) -> impl Iterator<Item = (Selector, Selector)> + 'a {
-    let all = local
-        .iter()
-        .flat_map(|local| remote.iter().map(|remote| (*local, *remote)));
-    all.filter(|(local, remote)| local.addresses.is_ipv4() == remote.addresses.is_ipv4())
 }
 
 /// Whether one peer fits the patterns of both, and neither is the narrower, which would go first.

@@ -115,6 +115,10 @@ codes! {
     OverlappingTraffic = "overlapping-traffic",
     /// Addresses of two families that would have to be one.
     MixedFamilies = "mixed-families",
+    /// Traffic of a child that nothing keeps in until the child is there.
+    TrafficInClear = "traffic-in-clear",
+    /// A child whose two sides meet, so that it takes what networks of ours send each other.
+    MeetingSides = "meeting-sides",
     /// All addresses of a family.
     AllTraffic = "all-traffic",
     /// Ranges or ICMP types that the kernel cannot compare.

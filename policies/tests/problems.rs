@@ -63,6 +63,71 @@ fn every_problem_points_and_suggests() {
     );
 }
 
+/// The codes of what is told of a policy.
+fn codes(text: &str) -> Vec<&'static str> {
+    let problems = check(text).problems;
+    problems.iter().map(|problem| problem.code.name()).collect()
+}
+
+#[test]
+fn a_drop_policy_keeps_in_what_whoever_comes_may_send_and_takes_nothing_from_it() {
+    let anybody = |child: &str| {
+        let text = with_line(
+            CONNECTION,
+            5,
+            "    remote: { address: any, id: branch.example.com }",
+        );
+        let text = with_line(
+            &text,
+            8,
+            &format!("      l2tp: {{ mode: transport{child} }}"),
+        );
+        let other = text.replace("branch", "other");
+        let (_, other) = other.split_once("connections:\n").expect("connections");
+        text + other
+    };
+    let dropped = |text: &str, local: &str, remote: &str| {
+        format!(
+            "{text}policies: {{ keep-in: {{ drop: {{ local: \"{local}\", remote: {remote} }} }} }}\n"
+        )
+    };
+    let ports = anybody(", local: udp/1701");
+    assert_eq!(codes(&ports), ["traffic-in-clear"; 2]);
+    let kept_in = dropped(&ports, "0.0.0.0/0[udp/1701]", "0.0.0.0/0");
+    assert_eq!(codes(&kept_in), [""; 0]);
+    // Another port, and less than everybody.
+    for (local, remote) in [
+        ("0.0.0.0/0[udp/1702]", "0.0.0.0/0"),
+        ("192.0.2.1[udp/1701]", "198.51.100.0/24"),
+    ] {
+        assert_eq!(
+            codes(&dropped(&ports, local, remote)),
+            ["traffic-in-clear"; 2]
+        );
+    }
+    let all = anybody("");
+    assert_eq!(codes(&all), ["traffic-in-clear"; 2]);
+    assert_eq!(codes(&dropped(&all, "192.0.2.1", "0.0.0.0/0")), [""; 0]);
+    let nowhere = all.replace("address: 192.0.2.1", "address: any, id: hq.example.com");
+    assert_eq!(codes(&nowhere), ["traffic-in-clear"; 2]);
+    let both = "[0.0.0.0/0, \"::/0\"]";
+    let kept_in = dropped(&nowhere, "0.0.0.0/0", both).replace("\"0.0.0.0/0\"", both);
+    assert_eq!(codes(&kept_in), [""; 0]);
+}
+
+#[test]
+fn a_pass_policy_settles_that_the_two_sides_of_a_child_meet() {
+    let text = with_line(
+        CONNECTION,
+        8,
+        "      lan: { local: 0.0.0.0/0, remote: 0.0.0.0/0 }",
+    );
+    assert!(codes(&text).contains(&"meeting-sides"));
+    let pass = "policies: { near: { pass: { local: 10.1.0.0/16, remote: 10.1.0.0/16 } } }";
+    assert!(!codes(&format!("{text}{pass}\n")).contains(&"meeting-sides"));
+    assert!(codes(&format!("{text}{}\n", pass.replace("pass", "drop"))).contains(&"meeting-sides"));
+}
+
 #[test]
 fn words_for_several_proposals_stand_alone_and_in_lists_and_nothing_is_proposed_twice() {
     let read = |ike: &str, esp: &str| {

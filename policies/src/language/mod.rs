@@ -48,6 +48,10 @@
 //! itself, or whose authority is not there, is believed; the others help to find a path. A secret is taken as it is, or
 //! as `0x...` or `0s...` (base64). Private keys, passphrases and secrets must be their owner's alone (mode 0600).
 //!
+//! Traffic of a child is blocked until its SA stands, but in transport mode with an end without address, of which nothing is
+//! known before: a drop policy, which is wider and so comes after the child, keeps that in. What is on both sides of a child,
+//! such as 0.0.0.0/0, is also what networks of ours send each other: a pass policy lets it through.
+//!
 //! The id of the remote end may be a pattern, `*.branches.example.com`, `*@example.com` or `"C=DE, O=Example, CN=*"`, or
 //! `any`. With an authority it has to be written: whom it vouches for is not yet whom a connection is for. Otherwise it is
 //! the subject of the certificate that was named, or the address. The narrowest of several that fit goes first.
