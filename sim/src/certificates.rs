@@ -11,9 +11,11 @@ use ike::crypto::signature::PrivateKey;
 use ike::pki::{Certificate, RevocationList, TrustStore};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
-    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
+
+use crate::ocsp;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -79,6 +81,7 @@ fn ed25519(name: &str) -> Vec<u8> {
 pub struct Authority {
     certificate: Arc<Certificate>,
     issuer: Issuer<'static, KeyPair>,
+    key: TestKey,
 }
 
 impl std::fmt::Debug for Authority {
@@ -100,6 +103,8 @@ pub struct Wanted {
     pub days: (i32, i32),
     /// Where the CRL is.
     pub crl: Option<String>,
+    /// Where the OCSP responder is.
+    pub ocsp: Option<String>,
     /// Whether it may sign IKE.
     pub signs: bool,
     /// extendedKeyUsage; empty: for everything.
@@ -116,6 +121,7 @@ impl Wanted {
             serial: 7,
             days: (-100, 265),
             crl: None,
+            ocsp: None,
             signs: true,
             purposes: Vec::new(),
         }
@@ -140,6 +146,7 @@ impl Authority {
         Self {
             certificate: parse(made.der()),
             issuer: Issuer::new(params, key.pair()),
+            key,
         }
     }
 
@@ -150,11 +157,14 @@ impl Authority {
     #[must_use]
     pub fn subordinate(&self, name: &'static str) -> Self {
         let params = authority(name);
-        let key = TestKey::Ed25519(name).pair();
-        let made = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let key = TestKey::Ed25519(name);
+        let made = params
+            .signed_by(&key.pair(), &self.issuer)
+            .expect("a certificate");
         Self {
             certificate: parse(made.der()),
-            issuer: Issuer::new(params, key),
+            issuer: Issuer::new(params, key.pair()),
+            key,
         }
     }
 
@@ -162,6 +172,12 @@ impl Authority {
     #[must_use]
     pub fn certificate(&self) -> Arc<Certificate> {
         self.certificate.clone()
+    }
+
+    /// Its own key.
+    #[must_use]
+    pub fn key(&self) -> PrivateKey {
+        self.key.private()
     }
 
     /// Issues a certificate.
@@ -184,6 +200,11 @@ impl Authority {
             uris: vec![url.clone()],
         };
         params.crl_distribution_points = wanted.crl.iter().map(place).collect();
+        let access = |url: &String| {
+            let contents = ocsp::authority_info_access(url);
+            CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], contents)
+        };
+        params.custom_extensions = wanted.ocsp.iter().map(access).collect();
         let made = params.signed_by(&key.pair(), &self.issuer);
         parse(made.expect("a certificate").der())
     }

@@ -19,6 +19,7 @@ pub mod certificates;
 pub mod kernel;
 pub mod network;
 pub mod node;
+pub mod ocsp;
 pub mod peer;
 pub mod provider;
 pub mod random;

@@ -7,6 +7,9 @@
 //!                 where there is no chain, or where the peer asks for nothing but keys
 //! ```
 //!
+//! OCSP replies are taken and not given: to a peer that asks for one we show the certificates alone, and it asks the
+//! responder that they name.
+//!
 //! A peer that asks for nothing, or for authorities we do not know, is shown the chain all the same: it costs some bytes,
 //! where leaving it out costs the connection with every peer that does not have our certificate in its own files.
 

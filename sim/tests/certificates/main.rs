@@ -3,6 +3,7 @@
 mod failures;
 mod hostile;
 mod kinds;
+mod ocsp;
 mod reload;
 mod revocation;
 mod selection;
