@@ -6,26 +6,11 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Daemon, isolated, policy, run};
+use common::{Daemon, isolated, policy, wire};
 use serde_json::json;
 
 const SECRET: &str = "only-for-this-test-0123456789";
 const OTHER: &str = "quite-another-secret-9876543210";
-
-/// Two namespaces, `hq` with 192.0.2.1 and `branch` with 192.0.2.2.
-fn wire() {
-    for line in [
-        "ip netns add hq",
-        "ip netns add branch",
-        "ip link add outer netns hq type veth peer name outer netns branch",
-        "ip -n hq addr add 192.0.2.1/24 dev outer",
-        "ip -n branch addr add 192.0.2.2/24 dev outer",
-        "ip -n hq link set outer up",
-        "ip -n branch link set outer up",
-    ] {
-        run(line);
-    }
-}
 
 /// A policy whose secret stands in a file beside it.
 fn text(local: (&str, &str), remote: (&str, &str), secret: &str) -> String {

@@ -6,26 +6,9 @@ mod common;
 use std::net::UdpSocket;
 use std::path::Path;
 
-use common::{Daemon, isolated, policy, run};
+use common::{Daemon, isolated, policy, wire};
 use nix::sys::signal::Signal;
 use serde_json::json;
-
-/// Two namespaces, `hq` with 192.0.2.1 and `branch` with 192.0.2.2.
-fn wire() {
-    for line in [
-        "ip netns add hq",
-        "ip netns add branch",
-        "ip link add outer netns hq type veth peer name outer netns branch",
-        "ip -n hq addr add 192.0.2.1/24 dev outer",
-        "ip -n branch addr add 192.0.2.2/24 dev outer",
-        "ip -n hq link set outer up",
-        "ip -n branch link set outer up",
-        "ip -n hq link set lo up",
-        "ip -n branch link set lo up",
-    ] {
-        run(line);
-    }
-}
 
 fn side(
     directory: &Path,

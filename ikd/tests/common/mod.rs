@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod pki;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -88,6 +90,23 @@ pub(crate) fn run(line: &str) {
         status.as_ref().is_ok_and(ExitStatus::success),
         "{line}: {status:?}"
     );
+}
+
+/// Two namespaces, `hq` with 192.0.2.1 and `branch` with 192.0.2.2.
+pub(crate) fn wire() {
+    for line in [
+        "ip netns add hq",
+        "ip netns add branch",
+        "ip link add outer netns hq type veth peer name outer netns branch",
+        "ip -n hq addr add 192.0.2.1/24 dev outer",
+        "ip -n branch addr add 192.0.2.2/24 dev outer",
+        "ip -n hq link set outer up",
+        "ip -n branch link set outer up",
+        "ip -n hq link set lo up",
+        "ip -n branch link set lo up",
+    ] {
+        run(line);
+    }
 }
 
 /// Writes a policy file that only its owner can read.

@@ -13,14 +13,15 @@
 //! without the signature ([`Signed`]) and without [`NotRevoked`], so that a forgotten check does not compile.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::identity::Identity;
-use crate::config::{Name, SignatureDemand};
+use crate::config::{Name, OwnCredential, SignatureDemand};
 use crate::crypto::signature::{Fingerprint, KeyKind, SignatureScheme};
 use crate::pki::{
-    CertificateFailure, NotRevoked, PathCache, Presented, RevocationCache, RevocationOutcome,
-    TrustStore, TrustedPeer,
+    Certificate, CertificateFailure, NotRevoked, PathCache, Presented, RevocationCache,
+    RevocationOutcome, TrustStore, TrustedPeer,
 };
 use crate::wire::numbers::{AuthMethod, Prf};
 
@@ -136,6 +137,48 @@ impl fmt::Display for Evidence {
                 certificate.subject, certificate.issuer, certificate.scheme
             ),
             Self::RawKey { key, scheme } => write!(f, "public key {key}, {scheme}"),
+        }
+    }
+}
+
+/// How we proved who we are, for people to read: what the peer was shown, whatever the configuration says by now.
+#[derive(Clone, Debug)]
+pub enum OwnEvidence {
+    /// By the connection's pre-shared key.
+    PreSharedKey,
+    /// By the key of a certificate.
+    Certificate {
+        /// Which one.
+        certificate: Arc<Certificate>,
+        /// When it, or one of those shown with it, expires, since the Unix epoch.
+        valid_until: Duration,
+        /// How we signed.
+        scheme: SignatureScheme,
+    },
+    /// By a key that the peer's configuration names.
+    RawKey {
+        /// Which key.
+        key: Fingerprint,
+        /// How we signed.
+        scheme: SignatureScheme,
+    },
+}
+
+impl OwnEvidence {
+    pub(crate) fn of(own: &OwnCredential, scheme: SignatureScheme) -> Self {
+        match &own.chain[..] {
+            [certificate, above @ ..] => Self::Certificate {
+                certificate: certificate.clone(),
+                valid_until: above
+                    .iter()
+                    .map(|one| one.not_after())
+                    .fold(certificate.not_after(), Duration::min),
+                scheme,
+            },
+            [] => Self::RawKey {
+                key: own.key.fingerprint(),
+                scheme,
+            },
         }
     }
 }

@@ -88,6 +88,7 @@ impl Engine {
                 .as_ref()
                 .map(|connection| connection.local.id.clone()),
             remote_id: established.map(|established| established.peer.identity().clone()),
+            own_evidence: established.map(|established| established.own.clone()),
             evidence: established.map(|established| established.peer.evidence().clone()),
             suite: established
                 .map(|established| established.suite.to_string())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::proof::Evidence;
+use crate::auth::proof::{Evidence, OwnEvidence};
 use crate::config::identity::Identity;
 use crate::config::selector::Selector;
 use crate::config::{Connection, Mode, Name};
@@ -88,6 +88,8 @@ pub struct IkeSaSnapshot {
     pub local_id: Option<Identity>,
     /// Who the peer proved to be; `None` until it has.
     pub remote_id: Option<Identity>,
+    /// How we proved to it who we are; `None` until both have.
+    pub own_evidence: Option<OwnEvidence>,
     /// How it proved so, and until when its certificate is valid; `None` until it has.
     pub evidence: Option<Evidence>,
     /// The algorithms, in the words of the policy language; empty until chosen.

@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ikapi::{Error, ProofMethod, State};
-use ike::auth::proof::Evidence;
-use ike::config::{
-    Child, Connection, Keep, LocalAuthentication, PublicCredentials, Shunt, ShuntAction,
-};
+use ike::auth::proof::{Evidence, OwnEvidence};
+use ike::config::{Child, Keep, PublicCredentials, Shunt, ShuntAction};
 use ike::engine::failure::{Failure, StrangerFailure};
 use ike::engine::io::SaReference;
 use ike::engine::snapshot::{ChildSnapshot, ConnectionSnapshot, ConnectionState, IkeSaSnapshot};
@@ -134,7 +132,7 @@ fn connection(
         ike_sas: snapshot
             .ike_sas
             .iter()
-            .map(|one| ike_sa(one, view, local_proof(configured, credentials), traffic))
+            .map(|one| ike_sa(one, view, traffic))
             .collect(),
         last_failure: snapshot.last_failure.as_ref().map(failed),
         retry_in_seconds: snapshot.retry_in.map(|time| time.as_secs()),
@@ -161,12 +159,7 @@ fn child(configured: &Child, snapshot: &ConnectionSnapshot) -> ikapi::Child {
     }
 }
 
-fn ike_sa(
-    snapshot: &IkeSaSnapshot,
-    view: &View,
-    local_proof: Option<ikapi::Proof>,
-    traffic: &TrafficBySa,
-) -> ikapi::IkeSa {
+fn ike_sa(snapshot: &IkeSaSnapshot, view: &View, traffic: &TrafficBySa) -> ikapi::IkeSa {
     let proven = snapshot.remote_id.is_some();
     let age = snapshot.age.as_secs();
     ikapi::IkeSa {
@@ -186,7 +179,7 @@ fn ike_sa(
         responder_spi: snapshot.spis.responder.to_string(),
         local: snapshot.path.local.to_string(),
         remote: snapshot.path.remote.to_string(),
-        local_auth: local_proof.filter(|_| proven),
+        local_auth: snapshot.own_evidence.as_ref().map(own_proof),
         remote_auth: snapshot.evidence.as_ref().map(proof),
         local_id: snapshot
             .local_id
@@ -220,33 +213,32 @@ fn certificate(certificate: &Certificate) -> ikapi::Certificate {
     }
 }
 
-/// With what we prove who we are: as it is now, which may be newer than the IKE SA.
-fn local_proof(
-    connection: &Connection,
-    credentials: Option<&PublicCredentials>,
-) -> Option<ikapi::Proof> {
-    let method = |method| ikapi::Proof {
-        method,
-        ..ikapi::Proof::default()
-    };
-    if connection.authentication.local == LocalAuthentication::PreSharedKey {
-        return Some(method(ProofMethod::Psk));
+fn own_proof(evidence: &OwnEvidence) -> ikapi::Proof {
+    match evidence {
+        OwnEvidence::PreSharedKey => ikapi::Proof {
+            method: ProofMethod::Psk,
+            ..ikapi::Proof::default()
+        },
+        OwnEvidence::RawKey { key, scheme } => ikapi::Proof {
+            method: ProofMethod::RawKey,
+            signature: Some(scheme.to_string()),
+            key: Some(key.to_string()),
+            ..ikapi::Proof::default()
+        },
+        OwnEvidence::Certificate {
+            certificate,
+            valid_until,
+            scheme,
+        } => ikapi::Proof {
+            method: ProofMethod::Certificate,
+            signature: Some(scheme.to_string()),
+            subject: Some(certificate.subject().to_string()),
+            issuer: Some(certificate.issuer().to_string()),
+            serial: Some(certificate.serial()),
+            not_after: Some(seconds(*valid_until)),
+            ..ikapi::Proof::default()
+        },
     }
-    let own = credentials?.own.as_ref()?;
-    let Some(certificate) = own.chain.first() else {
-        return Some(ikapi::Proof {
-            key: Some(own.key.fingerprint().to_string()),
-            ..method(ProofMethod::RawKey)
-        });
-    };
-    let valid_until = own.chain.iter().map(|one| one.not_after()).min();
-    Some(ikapi::Proof {
-        subject: Some(certificate.subject().to_string()),
-        issuer: Some(certificate.issuer().to_string()),
-        serial: Some(certificate.serial()),
-        not_after: valid_until.map(seconds),
-        ..method(ProofMethod::Certificate)
-    })
 }
 
 fn proof(evidence: &Evidence) -> ikapi::Proof {

@@ -20,8 +20,8 @@ use crate::auth::ask::{
 };
 use crate::auth::certificates::{Shown, presented, requests};
 use crate::auth::proof::{
-    Disproof, PeerAuthenticated, Revocability, SecretClaim, SignatureClaim, SignatureDisproof,
-    Signed,
+    Disproof, OwnEvidence, PeerAuthenticated, Revocability, SecretClaim, SignatureClaim,
+    SignatureDisproof, Signed,
 };
 use crate::auth::signature::{PeerHashes, SigningMethod, choose, encode, hash_algorithms};
 use crate::config::identity::Identity;
@@ -332,6 +332,7 @@ pub(super) enum OwnProof {
 pub(super) struct Proof {
     pub(super) certificates: Vec<Payload<'static>>,
     pub(super) auth: Payload<'static>,
+    pub(super) evidence: OwnEvidence,
 }
 
 impl OwnProof {
@@ -395,6 +396,7 @@ impl OwnProof {
                         method: method.method(),
                         data: encode(&method, &signature).into(),
                     }),
+                    evidence: OwnEvidence::of(party.own()?, method.scheme()),
                 })
             }
             (Self::Signature(..), Answer::Signed(SignAnswer::Failed(words))) => {
@@ -416,6 +418,7 @@ impl Proof {
                 method: AuthMethod::SHARED_KEY_MIC,
                 data: data.into(),
             }),
+            evidence: OwnEvidence::PreSharedKey,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::proof::PeerAuthenticated;
+use crate::auth::proof::{OwnEvidence, PeerAuthenticated};
 use crate::config::proposal::IkeSuite;
 use crate::config::{Child, Connection};
 use crate::crypto::Secret;
@@ -34,6 +34,7 @@ use super::{IkeSa, Keyed, Opened, State};
 pub(in crate::engine) struct Established {
     pub(in crate::engine) connection: Arc<Connection>,
     pub(in crate::engine) peer: PeerAuthenticated,
+    pub(in crate::engine) own: OwnEvidence,
     pub(in crate::engine) suite: IkeSuite,
     pub(in crate::engine) children: Vec<ChildSa>,
     pub(in crate::engine) since: Duration,
@@ -68,7 +69,7 @@ impl Established {
     /// The proof comes first: without it there is no such value.
     pub(super) fn new(
         connection: Arc<Connection>,
-        peer: PeerAuthenticated,
+        (peer, own): (PeerAuthenticated, OwnEvidence),
         keyed: Keyed,
         now: Duration,
     ) -> Self {
@@ -81,6 +82,7 @@ impl Established {
         Self {
             connection,
             peer,
+            own,
             suite,
             children: Vec::new(),
             since: now,

@@ -362,7 +362,7 @@ fn accept(
     let (ni, nr) = (keyed.ni.clone(), keyed.nr.clone());
     // The answers go where the peer asked from last: between IKE_SA_INIT and IKE_AUTH it may have changed its port.
     sa.path = path;
-    let established = Established::new(connection, peer, keyed, shared.now.boot);
+    let established = Established::new(connection, (peer, proof.evidence), keyed, shared.now.boot);
     sa.establish(shared, established, initial_contact);
     let answering = Answering {
         path,

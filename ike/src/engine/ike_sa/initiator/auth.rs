@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::auth::ask::{FetchQuestion, PskAnswer};
+use crate::auth::proof::OwnEvidence;
 use crate::auth::signature::PeerHashes;
 use crate::config::Connection;
 use crate::config::identity::{Identity, IdentityPattern};
@@ -34,6 +35,7 @@ pub(in crate::engine) struct Signing {
 #[derive(Debug)]
 pub(in crate::engine) struct AuthSent {
     attempt: Attempt,
+    own: OwnEvidence,
     pub(in crate::engine::ike_sa) keyed: Keyed,
     proposed: Option<Proposed>,
 }
@@ -42,6 +44,7 @@ pub(in crate::engine) struct AuthSent {
 #[derive(Debug)]
 pub(in crate::engine) struct Verifying {
     attempt: Attempt,
+    own: OwnEvidence,
     pub(in crate::engine::ike_sa) keyed: Keyed,
     check: PeerCheck,
     child: Option<AskedChild>,
@@ -138,6 +141,7 @@ pub(in crate::engine::ike_sa) fn signed(sa: &mut IkeSa, shared: &mut Shared, ans
     }
     sa.state = State::AuthSent(Box::new(AuthSent {
         attempt,
+        own: proof.evidence,
         keyed,
         proposed,
     }));
@@ -155,6 +159,7 @@ pub(in crate::engine::ike_sa) fn auth_response(
     };
     let AuthSent {
         attempt,
+        own,
         keyed,
         proposed,
     } = *state;
@@ -177,7 +182,7 @@ pub(in crate::engine::ike_sa) fn auth_response(
         (proposed, accepted)
     });
     let asked = shared.now.boot;
-    go_on(sa, shared, (attempt, keyed, child, asked), judged);
+    go_on(sa, shared, (attempt, own, keyed, child, asked), judged);
 }
 
 /// Who the responder says it is, where that is whom we expect, and what it brings to prove it.
@@ -209,13 +214,13 @@ fn brought<'a>(
 }
 
 /// What is there while the responder's proof is looked at.
-type Waiting = (Attempt, Keyed, Option<AskedChild>, Duration);
+type Waiting = (Attempt, OwnEvidence, Keyed, Option<AskedChild>, Duration);
 
 /// Goes on with what became of the responder's proof.
 fn go_on(
     sa: &mut IkeSa,
     shared: &mut Shared,
-    (attempt, keyed, child, asked): Waiting,
+    (attempt, own, keyed, child, asked): Waiting,
     judged: Result<Judged, Cause>,
 ) {
     let peer = match judged {
@@ -223,6 +228,7 @@ fn go_on(
         Ok(Judged::Waits(check)) => {
             sa.state = State::Verifying(Box::new(Verifying {
                 attempt,
+                own,
                 keyed,
                 check,
                 child,
@@ -234,7 +240,7 @@ fn go_on(
     };
     let (ni, nr) = (keyed.ni.clone(), keyed.nr.clone());
     let connection = attempt.party.connection;
-    let established = Established::new(connection, peer, keyed, shared.now.boot);
+    let established = Established::new(connection, (peer, own), keyed, shared.now.boot);
     sa.establish(shared, established, false);
     if let Some((proposed, accepted)) = child {
         sa.finish_proposed(shared, proposed, accepted, Step::IkeAuth, (&ni, &nr));
@@ -254,12 +260,13 @@ fn take(sa: &mut IkeSa) -> Option<(PeerCheck, Waiting)> {
         State::Verifying(state) => {
             let Verifying {
                 attempt,
+                own,
                 keyed,
                 check,
                 child,
                 asked,
             } = *state;
-            Some((check, (attempt, keyed, child, asked)))
+            Some((check, (attempt, own, keyed, child, asked)))
         }
         other => {
             sa.state = other;
