@@ -3,6 +3,7 @@
 mod failures;
 mod hostile;
 mod kinds;
+mod method_1;
 mod ocsp;
 mod reload;
 mod revocation;
