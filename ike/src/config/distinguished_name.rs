@@ -233,22 +233,31 @@ impl fmt::Display for Name<'_> {
         if self.0.is_empty() {
             return f.write_str("dn:");
         }
-        for (i, set) in self.0.iter().enumerate() {
-            for (j, attribute) in set.iter().enumerate() {
-                f.write_str(if j > 0 {
-                    " + "
-                } else if i > 0 {
-                    ", "
-                } else {
-                    ""
-                })?;
-                write_kind(f, attribute.kind)?;
-                f.write_str("=")?;
-                write_text(f, attribute)?;
-            }
-        }
-        Ok(())
+        write_sets(f, &self.0, |f, attribute| {
+            write_kind(f, attribute.kind)?;
+            f.write_str("=")?;
+            write_text(f, attribute)
+        })
     }
+}
+
+/// The sets of a name, as they are written one behind the other: `C=DE, O=Example, CN=a + CN=b`.
+fn write_sets<T>(
+    f: &mut fmt::Formatter<'_>,
+    sets: &[Vec<T>],
+    write: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    for (i, set) in sets.iter().enumerate() {
+        for (j, attribute) in set.iter().enumerate() {
+            f.write_str(match (i, j) {
+                (0, 0) => "",
+                (_, 0) => ", ",
+                _ => " + ",
+            })?;
+            write(f, attribute)?;
+        }
+    }
+    Ok(())
 }
 
 /// The type of an attribute, as operators call it where they do.

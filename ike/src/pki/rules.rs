@@ -19,46 +19,26 @@ const CERTIFICATE_SIGN: u16 = 1 << 5;
 /// (ipsecEndSystem, ipsecTunnel, ipsecUser), which never had a meaning, and those of TLS do not do: a web server's
 /// certificate must not make a gateway.
 const IKE_PURPOSES: [ObjectIdentifier; 3] = [
-    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.17"),
-    ObjectIdentifier::new_unwrap("2.5.29.37.0"),
-    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.8.2.2"),
+    oid("1.3.6.1.5.5.7.3.17"),
+    oid("2.5.29.37.0"),
+    oid("1.3.6.1.5.5.8.2.2"),
 ];
 
 /// Purposes by name, for messages.
 const PURPOSES: &[(ObjectIdentifier, &str)] = &[
-    (
-        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1"),
-        "serverAuth",
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2"),
-        "clientAuth",
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3"),
-        "codeSigning",
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4"),
-        "emailProtection",
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.5"),
-        "ipsecEndSystem",
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.6"),
-        "ipsecTunnel",
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.7"),
-        "ipsecUser",
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9"),
-        "OCSPSigning",
-    ),
+    (oid("1.3.6.1.5.5.7.3.1"), "serverAuth"),
+    (oid("1.3.6.1.5.5.7.3.2"), "clientAuth"),
+    (oid("1.3.6.1.5.5.7.3.3"), "codeSigning"),
+    (oid("1.3.6.1.5.5.7.3.4"), "emailProtection"),
+    (oid("1.3.6.1.5.5.7.3.5"), "ipsecEndSystem"),
+    (oid("1.3.6.1.5.5.7.3.6"), "ipsecTunnel"),
+    (oid("1.3.6.1.5.5.7.3.7"), "ipsecUser"),
+    (oid("1.3.6.1.5.5.7.3.9"), "OCSPSigning"),
 ];
+
+const fn oid(text: &str) -> ObjectIdentifier {
+    ObjectIdentifier::new_unwrap(text)
+}
 
 /// Checks a path from the end entity to the anchor.
 pub(super) fn check(

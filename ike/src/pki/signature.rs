@@ -80,87 +80,35 @@ pub(super) fn check_key(kind: KeyKind, strength: Strength) -> Result<(), String>
     })
 }
 
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const ED25519: ObjectIdentifier = oid("1.3.101.112");
 
 /// Names and hash lengths of the algorithms that are met. PSS has its hash in its parameters.
 const ALGORITHMS: &[(ObjectIdentifier, &str, Option<u16>)] = &[
+    (oid("1.2.840.113549.1.1.2"), "RSA with MD2", Some(128)),
+    (oid("1.2.840.113549.1.1.4"), "RSA with MD5", Some(128)),
+    (oid("1.2.840.113549.1.1.5"), "RSA with SHA-1", Some(160)),
+    (oid("1.2.840.113549.1.1.14"), "RSA with SHA-224", Some(224)),
+    (oid("1.2.840.113549.1.1.11"), "RSA with SHA-256", Some(256)),
+    (oid("1.2.840.113549.1.1.12"), "RSA with SHA-384", Some(384)),
+    (oid("1.2.840.113549.1.1.13"), "RSA with SHA-512", Some(512)),
     (
-        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.2"),
-        "RSA with MD2",
-        Some(128),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.4"),
-        "RSA with MD5",
-        Some(128),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5"),
-        "RSA with SHA-1",
-        Some(160),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.14"),
-        "RSA with SHA-224",
-        Some(224),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11"),
-        "RSA with SHA-256",
-        Some(256),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12"),
-        "RSA with SHA-384",
-        Some(384),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13"),
-        "RSA with SHA-512",
-        Some(512),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10"),
+        oid("1.2.840.113549.1.1.10"),
         "RSA-PSS with unusual parameters",
         None,
     ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.10040.4.3"),
-        "DSA with SHA-1",
-        Some(160),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.10045.4.1"),
-        "ECDSA with SHA-1",
-        Some(160),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.1"),
-        "ECDSA with SHA-224",
-        Some(224),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2"),
-        "ECDSA with SHA-256",
-        Some(256),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3"),
-        "ECDSA with SHA-384",
-        Some(384),
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4"),
-        "ECDSA with SHA-512",
-        Some(512),
-    ),
+    (oid("1.2.840.10040.4.3"), "DSA with SHA-1", Some(160)),
+    (oid("1.2.840.10045.4.1"), "ECDSA with SHA-1", Some(160)),
+    (oid("1.2.840.10045.4.3.1"), "ECDSA with SHA-224", Some(224)),
+    (oid("1.2.840.10045.4.3.2"), "ECDSA with SHA-256", Some(256)),
+    (oid("1.2.840.10045.4.3.3"), "ECDSA with SHA-384", Some(384)),
+    (oid("1.2.840.10045.4.3.4"), "ECDSA with SHA-512", Some(512)),
     (ED25519, "Ed25519", Some(512)),
-    (
-        ObjectIdentifier::new_unwrap("1.3.101.113"),
-        "Ed448",
-        Some(912),
-    ),
+    (oid("1.3.101.113"), "Ed448", Some(912)),
 ];
+
+const fn oid(text: &str) -> ObjectIdentifier {
+    ObjectIdentifier::new_unwrap(text)
+}
 
 fn known(algorithm: &[u8]) -> Option<&'static (ObjectIdentifier, &'static str, Option<u16>)> {
     let id = ObjectIdentifier::decode(&mut asn1::Reader::new(algorithm).ok()?).ok()?;

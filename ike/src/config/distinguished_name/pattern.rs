@@ -8,7 +8,7 @@ use std::fmt;
 use super::{
     Attribute, Name, NameError, OBJECT_IDENTIFIER, element, encode_attribute, parse, split,
 };
-use super::{any_element, kind_from_text, write_kind, write_text};
+use super::{any_element, kind_from_text, write_kind, write_sets, write_text};
 
 /// A Name in which at least one value is `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -142,23 +142,13 @@ impl Part {
 
 impl fmt::Display for NamePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, set) in self.0.iter().enumerate() {
-            for (j, part) in set.iter().enumerate() {
-                f.write_str(if j > 0 {
-                    " + "
-                } else if i > 0 {
-                    ", "
-                } else {
-                    ""
-                })?;
-                write_kind(f, &part.kind)?;
-                f.write_str("=")?;
-                match part.attribute() {
-                    Some(attribute) => write_text(f, &attribute)?,
-                    None => f.write_str("*")?,
-                }
+        write_sets(f, &self.0, |f, part| {
+            write_kind(f, &part.kind)?;
+            f.write_str("=")?;
+            match part.attribute() {
+                Some(attribute) => write_text(f, &attribute),
+                None => f.write_str("*"),
             }
-        }
-        Ok(())
+        })
     }
 }

@@ -334,11 +334,24 @@ fn go_on(
         Ok(Judged::Waits(check)) => Stage::Peer(check),
         Err(cause) => return turn_away(sa, shared, keyed, request.path, cause),
     };
-    sa.state = State::Proving(Box::new(Proving {
+    wait(sa, keyed, request, stage);
+}
+
+/// What was known when the proof began to be waited for.
+fn take(sa: &mut IkeSa) -> Option<Proving> {
+    match std::mem::replace(&mut sa.state, State::Gone) {
+        State::Proving(state) => Some(*state),
+        _ => None,
+    }
+}
+
+fn wait(sa: &mut IkeSa, keyed: Keyed, request: Request, stage: Stage) {
+    let state = Proving {
         keyed,
         request,
         stage,
-    }));
+    };
+    sa.state = State::Proving(Box::new(state));
 }
 
 /// Both proofs are right: the IKE SA stands.
@@ -378,14 +391,14 @@ fn accept(
 
 /// An answer of whoever holds a key: the verdict on the peer's AUTH, or ours.
 pub(super) fn answered(sa: &mut IkeSa, shared: &mut Shared, answer: Answer) {
-    let State::Proving(state) = std::mem::replace(&mut sa.state, State::Gone) else {
-        return;
-    };
-    let Proving {
+    let Some(Proving {
         keyed,
         request,
         stage,
-    } = *state;
+    }) = take(sa)
+    else {
+        return;
+    };
     match (stage, answer) {
         (Stage::Peer(check), Answer::Psk(answer)) => {
             go_on(sa, shared, keyed, request, check.answered(answer));
@@ -394,38 +407,26 @@ pub(super) fn answered(sa: &mut IkeSa, shared: &mut Shared, answer: Answer) {
             Ok(proof) => accept(sa, shared, keyed, request, (peer, proof)),
             Err(cause) => turn_away(sa, shared, keyed, request.path, cause),
         },
-        (stage, _) => {
-            sa.state = State::Proving(Box::new(Proving {
-                keyed,
-                request,
-                stage,
-            }));
-        }
+        (stage, _) => wait(sa, keyed, request, stage),
     }
 }
 
 /// Something was fetched (`None`: the time for that is over).
 pub(super) fn fetched(sa: &mut IkeSa, shared: &mut Shared, question: Option<&FetchQuestion>) {
-    let State::Proving(state) = std::mem::replace(&mut sa.state, State::Gone) else {
-        return;
-    };
-    let Proving {
+    let Some(Proving {
         keyed,
         request,
         stage,
-    } = *state;
+    }) = take(sa)
+    else {
+        return;
+    };
     match stage {
         Stage::Peer(check) => {
             let judged = check.fetched(sa, shared, &request.party, question);
             go_on(sa, shared, keyed, request, judged);
         }
-        stage => {
-            sa.state = State::Proving(Box::new(Proving {
-                keyed,
-                request,
-                stage,
-            }));
-        }
+        stage => wait(sa, keyed, request, stage),
     }
 }
 
