@@ -1,5 +1,8 @@
 //! keyUsage and extendedKeyUsage, RFC 4945 sections 5.1.3.2 and 5.1.3.12.
 
+use ike::config::{Purposes, SignatureDemand};
+use ike::pki::PathCache;
+
 use super::support::*;
 
 const HOST: &str = "branch.example.com";
@@ -72,6 +75,27 @@ fn purposes_name_ike_or_any_or_there_are_none() {
             "{bad:?}"
         );
     }
+}
+
+#[test]
+fn where_any_purpose_will_do_neither_end_entity_nor_authority_is_asked_for_it_and_key_usage_still_counts()
+ {
+    let demand = SignatureDemand {
+        purposes: Purposes::Any,
+        ..SignatureDemand::default()
+    };
+    let [top, middle, end] = ["root", "CA", HOST].map(Signer::of);
+    let outcome = |host: Draft| {
+        let authority = Draft::authority().purposes(&[SERVER]);
+        let chain = [host.issue(&end, &middle), authority.issue(&middle, &top)];
+        let (presented, cache) = (presented(&chain), &mut PathCache::default());
+        trusting(&[top.root()])
+            .verify(&presented, &id(HOST), &demand, NOW, cache)
+            .map_or_else(|failure| failure.code(), |_| "good")
+    };
+    let host = || Draft::host(HOST).purposes(&[SERVER]);
+    assert_eq!(outcome(host()), "good");
+    assert_eq!(outcome(host().usage(&[2])), "certificate-key-usage");
 }
 
 #[test]
