@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use ike::auth::signature::decode;
 use ike::config::Revocation::IfAvailable;
 use ike::config::SignatureDemand;
+use ike::crypto::signature::PublicKey;
 use ike::pki::{Certificate, PathCache, Presented, RevocationCache, RevocationList};
+use ike::wire::numbers::AuthMethod;
 
+use super::status::{bad_news, signed};
 use super::support::*;
 
 /// xorshift64*: the same damage in every run.
@@ -206,5 +210,65 @@ fn what_is_damaged_after_it_was_signed_is_not_believed() {
             claimed,
         );
         assert!(peer.is_err(), "round {round}");
+    }
+}
+
+/// An OCSP reply that the authority damaged before it signed.
+#[test]
+fn damaged_replies_never_panic() {
+    let scene = Scene::of(Draft::host(HOST));
+    let news = bad_news();
+    let mut random = Random(0x0c5b_0c5b_0c5b_0c5b);
+    let mut understood = 0;
+    for _ in 0..rounds() {
+        let mut body = news.clone();
+        random.damage(&mut body, &scene.host);
+        let outcome = scene.check(IfAvailable, &[], &[], &[signed(&body)]);
+        understood += usize::from(word(&outcome) == "certificate-revoked");
+    }
+    assert!(understood > 0, "nothing is reached");
+}
+
+/// Public keys and AUTH data of strangers.
+#[test]
+fn damaged_keys_and_proofs_never_panic() {
+    let keys: Vec<_> = vectors()
+        .iter()
+        .filter_map(|der| Certificate::parse(der).ok())
+        .map(|certificate| certificate.public_key().clone())
+        .collect();
+    let mut random = Random(0x5151_5151_1515_1515);
+    let pss = [
+        0x30, 70, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10, 0x30, 57, 0xa0, 15, 0x30, 13,
+        6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 0xa1, 28, 0x30, 26, 6, 9, 0x2a, 0x86,
+        0x48, 0x86, 0xf7, 0x0d, 1, 1, 8, 0x30, 13, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5,
+        0, 0xa2, 3, 2, 1, 32, 0xa3, 3, 2, 1, 1,
+    ];
+    let heads = [
+        &pss[..],
+        &[0x30, 5, 6, 3, 0x2b, 0x65, 0x70],
+        &[0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2],
+        &[
+            0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11, 5, 0,
+        ],
+    ];
+    for _ in 0..rounds() {
+        let key = &keys[random.next(keys.len())];
+        let mut spki = key.spki().to_vec();
+        let other = random.next(keys.len());
+        random.damage(&mut spki, keys[other].spki());
+        let key = PublicKey::from_spki(&spki).unwrap_or_else(|_| key.clone());
+        let mut head = heads[random.next(heads.len())].to_vec();
+        if random.next(2) == 0 {
+            random.damage(&mut head, &pss);
+        }
+        let length = u8::try_from(head.len()).unwrap_or(u8::MAX);
+        let signature = vec![u8::try_from(random.next(256)).expect("a byte"); random.next(600)];
+        let data = [&[length], &head[..], &signature].concat();
+        let method = AuthMethod([14, 14, 14, 1, 9, 10, 11][random.next(7)]);
+        if let Ok((scheme, signature)) = decode(method, &data, &key) {
+            key.verify(scheme, b"octets", signature)
+                .expect_err("nobody signed");
+        }
     }
 }

@@ -193,8 +193,8 @@ fn a_host_that_signs_itself_a_better_certificate_is_not_believed() {
     for chain in [
         vec![forged.clone(), real.clone()],
         vec![forged.clone(), promoted.clone(), real.clone()],
-        vec![forged.clone(), real.clone(), promoted.clone()],
-        vec![forged.clone(), promoted.clone()],
+        vec![forged.clone(), real, promoted.clone()],
+        vec![forged.clone(), promoted],
         vec![forged],
     ] {
         verify(&trust, &chain, "victim.example.com").expect_err("forged");

@@ -39,21 +39,34 @@ fn single(id: &[u8], status: &[u8], times: (i64, i64)) -> Vec<u8> {
 
 /// A reply by the authority with these answers.
 fn reply(answers: &[Vec<u8>]) -> Vec<u8> {
-    let root = Signer::of("root");
-    let body = tlv(
+    signed(&body(answers))
+}
+
+/// ResponseData.
+fn body(answers: &[Vec<u8>]) -> Vec<u8> {
+    tlv(
         SEQUENCE,
         &[
-            &tlv(0xa1, &[&dn(&root.name)]),
+            &tlv(0xa1, &[&dn(&Signer::of("root").name)]),
             &time(NOW),
             &tlv(SEQUENCE, &[&answers.concat()]),
         ],
-    );
-    let basic = root.key.sign(&body, &[]);
+    )
+}
+
+/// What the authority signs, well or badly made.
+pub(super) fn signed(body: &[u8]) -> Vec<u8> {
+    let basic = Signer::of("root").key.sign(body, &[]);
     let body = tlv(
         SEQUENCE,
         &[&oid("1.3.6.1.5.5.7.48.1.1"), &tlv(4, &[&basic])],
     );
     tlv(SEQUENCE, &[&[0x0a, 1, 0], &tlv(0xa0, &[&body])])
+}
+
+/// An unsigned reply that says that the host is revoked.
+pub(super) fn bad_news() -> Vec<u8> {
+    body(&[single(&certificate_id(&[7], true), &revoked(), TODAY)])
 }
 
 fn strict(reply: Vec<u8>) -> String {
@@ -122,10 +135,7 @@ fn a_bad_list_counts_for_nothing_and_a_good_one_beside_it_counts() {
     let scene = Scene::of(Draft::host(HOST));
     let forged = ListDraft::of(&[]).issue(&Signer::with_key("root", "thief"));
     let right = ListDraft::of(&[7]).issue(&scene.root);
-    for lists in [
-        [forged.clone(), right.clone()],
-        [right.clone(), forged.clone()],
-    ] {
+    for lists in [[forged.clone(), right.clone()], [right, forged]] {
         let outcome = scene.check(IfAvailable, &[], &lists, &[]);
         assert_eq!(word(&outcome), "certificate-revoked");
         let outcome = scene.check(IfAvailable, &lists[..1], &lists[1..], &[]);
