@@ -156,7 +156,7 @@ pub fn policy_file(policy: &Policy) -> String {
 connections:
   {CONNECTION}:
     local: {{ address: {local}, id: {local_id} }}
-    remote: {{ address: {remote}, id: {remote_id} }}
+    remote: {{ address: {remote}, id: \"{remote_id}\" }}
     auth: {auth}
     ike: [{ike}]
 "

@@ -212,14 +212,16 @@ const CASES: &[Case] = &[
         codes: &["unknown-identity", "wrong-identity"],
         strongswan: Strongswan::ProvesAndJudges,
         spoil: |scene| {
-            scene.judge.remote_id = "somebody-else.example.com".to_owned();
+            // A pattern: who begins names nobody in IDr, and judges the answer.
+            scene.judge.remote_id = "*.elsewhere.example.com".to_owned();
             Ok(())
         },
         ..CASE
     },
     Case {
         name: "another_raw_public_key",
-        codes: &["key-untrusted", "certificate-missing"],
+        // strongSwan signs and sends no key (RFC 7670) along.
+        codes: &["key-untrusted", "wrong-signature"],
         strongswan: Strongswan::Proves,
         spoil: |scene| {
             if let Proof::Signature(credential) = &mut scene.prover.proof {

@@ -247,7 +247,7 @@ fn a_child_kept_up_comes_up_by_itself(world: &World) -> Result<()> {
             "alice does not reach bob, though nobody had to ask for it"
         ))
     })?;
-    has_sas(&net.hq)?;
+    pair.explain(has_sas(&net.hq))?;
     pair.hq.shut_down()?;
     pair.branch.shut_down()?;
     harness::nothing_is_left(world)
