@@ -16,7 +16,8 @@ use crate::guest::netns::Namespace;
 /// What its one connection is called.
 pub const CONNECTION: &str = "gateway";
 
-/// What the log says when policies stand in the kernel.
+/// What the log says at the start when policies stand in the kernel, and whenever files were read.
+const READY: &str = "the configuration's policies are in force";
 const IN_FORCE: &str = "configuration in force";
 
 /// A running ikd.
@@ -41,7 +42,7 @@ impl<'net> Ikd<'net> {
         let log = daemon.directory.join("output.log");
         // The control socket answers before the kernel has the policies.
         daemon.wait_until("ready", Duration::from_secs(30), || {
-            std::fs::read_to_string(&log).is_ok_and(|log| log.contains(IN_FORCE))
+            std::fs::read_to_string(&log).is_ok_and(|log| log.contains(READY))
                 && UnixStream::connect(&socket).is_ok()
         })?;
         Ok(Self { gateway, daemon })
