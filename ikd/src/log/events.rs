@@ -135,9 +135,10 @@ fn names(event: &Event) -> (Option<String>, Option<String>) {
         Event::ChildFailed {
             connection, child, ..
         } => (text(connection), child.as_ref().and_then(text)),
-        Event::Retransmitting { connection, .. } => (connection.as_ref().and_then(text), None),
-        Event::PeerRefused { .. }
-        | Event::Dropped { .. }
+        Event::Retransmitting { connection, .. } | Event::PeerRefused { connection, .. } => {
+            (connection.as_ref().and_then(text), None)
+        }
+        Event::Dropped { .. }
         | Event::CookieMode { .. }
         | Event::Configured { .. }
         | Event::PolicyFailed { .. } => (None, None),

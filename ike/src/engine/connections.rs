@@ -305,9 +305,11 @@ impl Engine {
                     sa,
                     established,
                     initiator,
+                    path,
                     failure,
                 } => {
-                    self.connection_closed(&connection, sa, established, initiator, failure);
+                    let ended = (sa, path, initiator);
+                    self.connection_closed(&connection, ended, established, failure);
                 }
                 Notice::ChildUp { connection, child } => self.child_is_now_up(&connection, &child),
                 Notice::ChildFailed {
@@ -442,9 +444,8 @@ impl Engine {
     fn connection_closed(
         &mut self,
         name: &Name,
-        own: IkeSpi,
+        (own, path, initiator): (IkeSpi, super::io::Path, bool),
         established: bool,
-        initiator: bool,
         failure: Failure,
     ) {
         let wall = self.shared.now.wall;
@@ -462,8 +463,7 @@ impl Engine {
             return;
         }
         if established || initiator {
-            let path = self.ike_sas.get(&own).map(|sa| sa.path);
-            return self.attempt_failed_or_lost(name, path, failure, established);
+            return self.attempt_failed_or_lost(name, Some(path), failure, established);
         }
         // A peer that came to us and was turned away: our own attempts have nothing to do with it.
         entry.last_failure = Some((wall, failure));

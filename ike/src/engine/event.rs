@@ -121,8 +121,10 @@ pub enum Event {
         /// When we try again by ourselves.
         retry_in: Option<Duration>,
     },
-    /// A peer was turned away before it could be told apart from a stranger.
+    /// A peer was turned away before it had proved who it is.
     PeerRefused {
+        /// Which connection, where that is known: the peer's identity fits it.
+        connection: Option<Name>,
         /// Between which addresses.
         path: Path,
         /// Why.

@@ -40,6 +40,7 @@ pub(super) enum Notice {
         sa: IkeSpi,
         established: bool,
         initiator: bool,
+        path: Path,
         failure: Failure,
     },
     /// A Child SA is installed.

@@ -261,6 +261,7 @@ impl Engine {
         if self.tell_stranger(path, header, told, data) {
             let failure = Failure::new(Step::IkeSaInit, cause);
             self.shared.event(Event::PeerRefused {
+                connection: None,
                 path,
                 failure: failure.clone(),
                 told,

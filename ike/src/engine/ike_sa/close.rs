@@ -76,12 +76,13 @@ impl IkeSa {
             _ => None,
         };
         if let Some(connection) = self.connection_name() {
-            let initiator = self.initiator;
+            let (initiator, path) = (self.initiator, self.path);
             shared.notice(Notice::Closed {
                 connection,
                 sa: own,
                 established,
                 initiator,
+                path,
                 failure,
             });
         }

@@ -455,6 +455,7 @@ fn refuse(sa: &mut IkeSa, shared: &mut Shared, path: Path, exchange: ExchangeTyp
     sa.answer_notify(shared, path, exchange, told, &[]);
     let failure = Failure::new(Step::IkeAuth, cause);
     shared.event(Event::PeerRefused {
+        connection: sa.connection_name(),
         path,
         failure: failure.clone(),
         told,
@@ -467,6 +468,7 @@ fn refuse(sa: &mut IkeSa, shared: &mut Shared, path: Path, exchange: ExchangeTyp
                 sa,
                 established: false,
                 initiator: false,
+                path,
                 failure,
             });
         }
