@@ -8,6 +8,7 @@ use std::time::Duration;
 use ike::config::{Configuration, Name};
 use ike::engine::event::Level;
 use ike::pki::Certificate;
+use policies::{Code, Report};
 
 use crate::log::record::{Record, some};
 
@@ -63,6 +64,13 @@ impl Kind {
             Self::RevocationList => "the revocation list of",
         }
     }
+}
+
+/// Takes out of a policy's warnings what [`due`] tells, with who uses it, and again when it is nearer.
+pub(crate) fn leave_to_teller(warnings: &mut Report) {
+    warnings
+        .problems
+        .retain(|problem| problem.code != Code::CertificateExpiry);
 }
 
 /// One thing that ends, whoever uses it.

@@ -31,7 +31,7 @@ use crate::kernel::probe::{self, Shortage};
 use crate::log::record::Record;
 use crate::shell::{Inputs, Parts, Shell};
 use crate::sockets::{self, BindError};
-use crate::{fetch, kernel, log, preflight};
+use crate::{expiry, fetch, kernel, log, preflight};
 
 /// Calls of the control socket that may wait for the engine.
 const ASKS: usize = 64;
@@ -86,7 +86,10 @@ pub(crate) fn load(arguments: &Arguments) -> Result<Loaded, Exit> {
         log::Format::Text => drop(writeln!(io::stderr(), "{}", report.draw(false))),
     };
     match configuration::load(&arguments.config) {
-        Ok(loaded) => {
+        Ok(mut loaded) => {
+            if !arguments.check {
+                expiry::leave_to_teller(&mut loaded.warnings);
+            }
             tell(&loaded.warnings);
             Ok(loaded)
         }

@@ -24,12 +24,23 @@ const BY_CA: &str = "certificate: NAME.pem, key: NAME.key, ca: NAME-ca.pem";
 
 /// Starts one of the two; in `auth`, `NAME` stands for its name.
 fn side(directory: &Path, name: &str, auth: &str) -> Daemon {
+    let file = policy(directory, &format!("{name}.yaml"), &text(name, auth));
+    Daemon::start(directory, name, Some(name), &file)
+}
+
+/// As [`side`] for `hq`, without a wire.
+fn side_here(directory: &Path, auth: &str) -> Daemon {
+    let file = policy(directory, "hq.yaml", &text("hq", auth));
+    Daemon::start(directory, "hq", None, &file)
+}
+
+fn text(name: &str, auth: &str) -> String {
     let (local, remote) = if name == "hq" {
         (HQ, BRANCH)
     } else {
         (BRANCH, HQ)
     };
-    let text = format!(
+    format!(
         "version: 1\nkernel: none\nconnections:\n  tunnel:\n    local: {{ address: {}, id: {} }}\n    \
          remote: {{ address: {}, id: {} }}\n    auth: {{ {} }}\n",
         local.0,
@@ -37,9 +48,7 @@ fn side(directory: &Path, name: &str, auth: &str) -> Daemon {
         remote.0,
         remote.1,
         auth.replace("NAME", name)
-    );
-    let file = policy(directory, &format!("{name}.yaml"), &text);
-    Daemon::start(directory, name, Some(name), &file)
+    )
 }
 
 /// The files of one side, each replaced as certificate tools do it.
@@ -469,12 +478,57 @@ fn where_no_crl_can_be_fetched_the_demand_decides() {
                     "the peer is not told"
                 );
             }
-            let hq = side(
+            let _hq = side(
                 directory,
                 "hq",
                 &format!("{BY_CA}, revocation: if-available"),
             );
             up(&branch).expect("up without it");
+        },
+    );
+}
+
+#[test]
+fn what_expires_soon_is_told_in_one_line() {
+    isolated("what_expires_soon_is_told_in_one_line", |directory| {
+        let authority = company(directory);
+        let soon = Wanted {
+            days: (-300, 5),
+            ..Wanted::of(HQ.1)
+        };
+        show(directory, "hq", &authority.issue(&soon));
+        let hq = side_here(directory, BY_CA);
+        hq.call("Reload", json!({}));
+        let log = hq.log_text();
+        let told: Vec<_> = log
+            .lines()
+            .filter(|line| line.contains("expires"))
+            .collect();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0].contains("used by: tunnel"), "{}", told[0]);
+    });
+}
+
+#[test]
+fn a_signature_that_the_peer_does_not_expect_fails_with_a_word_on_its_secret() {
+    isolated(
+        "a_signature_that_the_peer_does_not_expect_fails_with_a_word_on_its_secret",
+        |directory| {
+            wire();
+            let (private, public) = raw_key();
+            policy(directory, "hq.raw", &private);
+            policy(directory, "hq-peer.pub", &public);
+            policy(directory, "branch.psk", SECRET);
+            let raw = "local: { key: NAME.raw }, remote: { public_key: NAME-peer.pub }";
+            let hq = side(directory, "hq", raw);
+            let _branch = side(directory, "branch", "psk: { file: NAME.psk }");
+            up(&hq).expect_err("the peer has a secret only");
+            assert_eq!(failure(&hq)["code"], "no-signing-method");
+            assert!(
+                failure(&hq)["suggestion"]
+                    .to_string()
+                    .contains("pre-shared key")
+            );
         },
     );
 }

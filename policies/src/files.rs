@@ -190,7 +190,7 @@ impl Walk<'_> {
                 );
                 let bad = Bad::new(message)
                     .suggest("fetch the new one from the authority: it says nothing any more");
-                self.tell_of(&named, Code::CertificateTime, Severity::Warning, bad);
+                self.tell_of(&named, Code::CertificateExpiry, Severity::Warning, bad);
             }
         }
         self.files.lists.insert(named.file, found.clone());
@@ -307,28 +307,31 @@ impl Walk<'_> {
         let now = self.files.now;
         let who = format!("{} ({})", named.shown, subject(certificate));
         let (from, until) = (certificate.not_before(), certificate.not_after());
-        let told = if until < now {
-            Some((
+        // What lives shortly is not told of all its life.
+        let soon = SOON.min(until.saturating_sub(from) / 3);
+        let (code, message, suggestion) = if until < now {
+            (
+                Code::CertificateExpiry,
                 format!("{who} has expired on {}", date(until)),
                 "have it renewed: peers refuse it",
-            ))
+            )
         } else if now < from {
-            Some((
+            (
+                Code::CertificateTime,
                 format!("{who} is not valid before {}", date(from)),
                 "peers refuse it until then; is the clock right?",
-            ))
-        } else if until < now + SOON {
-            Some((
+            )
+        } else if until < now + soon {
+            (
+                Code::CertificateExpiry,
                 format!("{who} expires on {}", date(until)),
                 "have it renewed in time",
-            ))
+            )
         } else {
-            None
+            return;
         };
-        if let Some((message, suggestion)) = told {
-            let bad = Bad::new(message).suggest(suggestion);
-            self.tell_of(named, Code::CertificateTime, Severity::Warning, bad);
-        }
+        let bad = Bad::new(message).suggest(suggestion);
+        self.tell_of(named, code, Severity::Warning, bad);
     }
 }
 

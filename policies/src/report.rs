@@ -153,10 +153,12 @@ codes! {
     KeyMismatch = "key-mismatch",
     /// An identity that the certificate does not hold.
     IdentityNotInCertificate = "identity-not-in-certificate",
-    /// A certificate or a CRL that is expired, expires soon or is not valid yet.
+    /// A certificate that is not valid yet.
     CertificateTime = "certificate-time",
     /// A certificate of ours that is made for something else than IKE.
     CertificatePurpose = "certificate-purpose",
+    /// A certificate or a CRL that has expired, or expires soon.
+    CertificateExpiry = "certificate-expiry",
     /// A key that is weaker than what the policy asks for, or than anybody should.
     WeakKey = "weak-key",
     /// An authority that is believed without its own authority being known.

@@ -20,7 +20,7 @@ use ike::crypto::{Provider, Secret};
 use ike::engine::io::{Answer, Question, QuestionId};
 use policies::{Report as Problems, Secrets};
 use tokio::sync::{mpsc, watch as latest};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::configuration::{self, Loaded, Policy};
 use crate::preflight::{self, Warning};
@@ -75,6 +75,8 @@ pub(crate) enum Refused {
     /// It was to be read because of other files, and the policies differ from those in force: nobody has said yet that
     /// these are ready.
     PolicyChanged,
+    /// Reading it panicked: a defect, and no reason to lose the keys that are in force.
+    Panicked,
 }
 
 /// The way to the owner.
@@ -141,11 +143,16 @@ impl Credentials {
                         }
                         None => return,
                     },
-                    Some(Read { stamps, outcome }) = finished(&mut reading) => {
+                    Some(finished) = finished(&mut reading) => {
                         reading = None;
-                        read.send_replace(stamps);
                         let origin = due.pop_front().expect("what is read is due");
-                        let outcome = self.take_over(&origin, outcome);
+                        let outcome = match finished {
+                            Ok(Read { stamps, outcome }) => {
+                                read.send_replace(stamps);
+                                self.take_over(&origin, outcome)
+                            }
+                            Err(_) => Err(Refused::Panicked),
+                        };
                         Some(Report::Reloaded(origin, outcome))
                     }
                 };
@@ -228,10 +235,9 @@ struct Read {
     outcome: Result<Reloaded, Problems>,
 }
 
-/// What is being read, once it is; `None` where nothing is.
-async fn finished(reading: &mut Option<JoinHandle<Read>>) -> Option<Read> {
-    let read = reading.as_mut()?.await;
-    Some(read.expect("reading a configuration does not panic"))
+/// What is being read, once it is, or that reading it panicked; `None` where nothing is.
+async fn finished(reading: &mut Option<JoinHandle<Read>>) -> Option<Result<Read, JoinError>> {
+    Some(reading.as_mut()?.await)
 }
 
 /// The files whose change is reason enough to read again: all but the policies themselves, which somebody may be writing.

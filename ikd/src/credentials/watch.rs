@@ -100,14 +100,13 @@ pub(super) async fn run(
         tokio::time::sleep(interval).await;
         let files: Vec<_> = watched.settled.keys().cloned().collect();
         let looked = tokio::task::spawn_blocking(move || look(&files)).await;
-        let now = looked.expect("looking at files does not panic");
         let Some(work) = work.upgrade() else {
             return;
         };
-        // What was read meanwhile is newer than this look.
-        if read.has_changed().unwrap_or(true) {
+        // A look that panicked saw nothing. What was read meanwhile is newer than this look.
+        let (Ok(now), false) = (looked, read.has_changed().unwrap_or(true)) else {
             continue;
-        }
+        };
         let changed = watched.compare(now);
         if !changed.is_empty() && work.send(Work::Changed(changed)).is_err() {
             return;

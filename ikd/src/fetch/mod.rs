@@ -15,6 +15,7 @@
 mod http;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use ike::auth::ask::FetchQuestion;
@@ -80,7 +81,7 @@ pub(crate) fn start(
                     None => return,
                 },
                 Some(done) = owner.running.join_next() => {
-                    let (question, fetched) = done.expect("fetching does not panic");
+                    let (question, fetched) = done.expect("panics are caught");
                     owner.answer(&question, &fetched);
                 }
             }
@@ -121,7 +122,15 @@ impl Owner {
             };
             let time = until.saturating_duration_since(Instant::now());
             self.running.spawn_blocking(move || {
-                let fetched = http::fetch(&question, time);
+                // The server is a stranger, and nothing that it sends may end the fetching for all.
+                let fetched = catch_unwind(AssertUnwindSafe(|| http::fetch(&question, time)));
+                let defect = |_| {
+                    Err(format!(
+                        "{}: ikd failed over what came: a defect of ikd",
+                        question.url
+                    ))
+                };
+                let fetched = fetched.unwrap_or_else(defect);
                 (question, fetched)
             });
         }

@@ -184,9 +184,14 @@ impl Shell {
                     self.deadline = None;
                     self.feed(Input::Tick);
                 }
-                Some(report) = inputs.kernel.recv() => self.kernel_report(report),
-                Some(report) = inputs.credentials.recv() => self.credentials_report(report),
-                Some((id, fetched)) = inputs.fetched.recv() => {
+                report = inputs.kernel.recv() => {
+                    self.kernel_report(report.ok_or_else(|| ended("of the kernel"))?);
+                }
+                report = inputs.credentials.recv() => {
+                    self.credentials_report(report.ok_or_else(|| ended("of the keys"))?);
+                }
+                fetched = inputs.fetched.recv() => {
+                    let (id, fetched) = fetched.ok_or_else(|| ended("of what is fetched"))?;
                     self.feed(Input::Answer(id, Answer::Fetched(fetched)));
                 }
                 Some(ask) = inputs.control.recv() => self.ask(ask),
@@ -345,6 +350,13 @@ impl Shell {
         Record::new("stopping", text).write(Level::Warning);
         removed.is_ok() && self.goodbye.done
     }
+}
+
+/// A task beside the shell that has panicked: without it the daemon would go on and answer nobody.
+fn ended(owner: &str) -> io::Error {
+    io::Error::other(format!(
+        "the owner {owner} has ended by a defect of ikd, told above"
+    ))
 }
 
 impl Goodbye {

@@ -8,11 +8,11 @@ use ike::engine::event::Level;
 use tokio::sync::oneshot;
 
 use super::Shell;
-use crate::clock;
 use crate::configuration::difference;
 use crate::credentials::{Origin, Refused, Reloaded, Work};
 use crate::log::problems;
 use crate::log::record::Record;
+use crate::{clock, expiry};
 
 /// Who wants to know what came of it.
 pub(super) type Waiter = oneshot::Sender<Result<ikapi::Reloaded, ikapi::Error>>;
@@ -53,7 +53,11 @@ impl Shell {
     }
 
     fn take_over(&mut self, reloaded: Reloaded) -> ikapi::Reloaded {
-        let Reloaded { loaded, preflight } = reloaded;
+        let Reloaded {
+            mut loaded,
+            preflight,
+        } = reloaded;
+        expiry::leave_to_teller(&mut loaded.warnings);
         problems(&loaded.warnings);
         self.tell_preflight(preflight);
         let changes = difference(&self.facts.configuration, &loaded.configuration);
@@ -80,6 +84,11 @@ impl Shell {
                 "kernel-mode",
                 vec!["`kernel` differs from what runs".to_owned()],
                 "restart ikd to change `kernel`",
+            ),
+            Refused::Panicked => (
+                "defect",
+                vec!["ikd failed while it read the files: a defect of ikd, told on its standard error".to_owned()],
+                "report it; what was changed last probably sets it off",
             ),
             Refused::PolicyChanged => (
                 "policy-changed",

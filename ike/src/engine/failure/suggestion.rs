@@ -1,5 +1,6 @@
 //! What to change, in one line, by the words of the policy language.
 
+use crate::auth::signature::NoMethod;
 use crate::wire::numbers::NotifyType;
 
 use super::{Cause, Failure};
@@ -82,7 +83,7 @@ impl Failure {
             Cause::ChildlessUnsupported => "give the connection at least one child",
             Cause::KernelModeNone => "remove `kernel: none` to install Child SAs",
             Cause::AuthMethod { .. } => {
-                "make `remote: auth` here equal to `local: auth` (psk, certificate or public key) of the peer"
+                "let what `auth` here asks of the peer (psk, certificate or public key) be what the peer proves itself by"
             }
             Cause::WantsEap => "let the peer authenticate by pre-shared key or by certificate",
             Cause::Certificate(failure) => return Some(failure.suggestion()),
@@ -93,14 +94,17 @@ impl Failure {
             Cause::WrongSignature { .. } => {
                 "check that the peer's private key belongs to its certificate, and that nothing between us changes IKE"
             }
+            Cause::NoSigningMethod(NoMethod::NotAnnounced(_)) => {
+                "the peer may be configured for a pre-shared key, for then it announces no signatures: compare `auth` on both sides"
+            }
             Cause::NoCredential { .. } => {
-                "give the connection a key and a certificate under `local:`"
+                "give the connection a key and a certificate under `auth:`"
             }
             Cause::NoTrust { .. } => {
-                "name an authority, or the peer's certificate or public key, under `remote:`"
+                "name an authority, or the peer's certificate or public key, under `auth:`"
             }
             Cause::NoPrivateKey { .. } | Cause::SigningFailed { .. } => {
-                "check the private key file of `local:`: that it is there, readable, and belongs to the certificate"
+                "check the private key file of `auth: key`: that it is there, readable, and belongs to the certificate"
             }
             _ => return None,
         };
