@@ -258,10 +258,7 @@ fn each_refusal_has_its_code_here_and_none_for_the_peer() {
                 ),
                 (
                     "certificate-revoked",
-                    Wanted {
-                        serial: 66,
-                        ..good
-                    },
+                    Wanted { serial: 66, ..good },
                     &authority,
                 ),
             ];

@@ -8,5 +8,6 @@ mod names;
 mod ocsp;
 mod path;
 mod rules;
+mod second_opinion;
 mod support;
 mod usage;
