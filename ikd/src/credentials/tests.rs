@@ -192,27 +192,3 @@ fn policies_and_directories_of_them_are_not_watched_and_what_they_name_is() {
     .map(PathBuf::from);
     assert_eq!(watched(&files, &paths), files[2..]);
 }
-
-#[tokio::test]
-async fn an_owner_whose_reading_panics_says_so_and_keeps_its_keys() {
-    let policies = Policies::new("panic");
-    let text = fs::read_to_string(policies.0.join("hq.yaml")).expect("read");
-    // With a kernel, the way to the peer is looked up before anything is taken over.
-    policies.write("hq.yaml", &text.replace("kernel: none\n", ""));
-    let key = key();
-    let public = key.public_key().clone();
-    let (reports, mut told) = mpsc::unbounded_channel();
-    let owner = Credentials {
-        exempt: |_| panic!("a defect, for the test"),
-        ..policies.owner(key)
-    };
-    let owner = owner.start(reports);
-    owner.send(Work::Reload);
-    match report(&mut told).await {
-        Report::Reloaded(Origin::Asked, Err(Refused::Panicked)) => {}
-        _ => panic!("another report"),
-    }
-    let question = sign(public.fingerprint(), SignatureScheme::Ed25519);
-    owner.send(Work::Ask(QuestionId(1), question));
-    assert!(matches!(signed(&mut told).await.1, SignAnswer::Signed(_)));
-}
