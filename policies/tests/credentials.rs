@@ -52,7 +52,7 @@ fn folder() -> TempDir {
     let (hq, key) = issue("hq", &root, &|_| {});
     issue("below", &below, &|_| {});
     issue("expired", &root, &|params| valid(params, -9 * DAY, -DAY));
-    issue("soon", &root, &|params| valid(params, -DAY, 9 * DAY));
+    issue("soon", &root, &|params| valid(params, -20 * DAY, 9 * DAY));
     issue("future", &root, &|params| valid(params, DAY, 9 * DAY));
     issue("listed", &root, &|params| {
         let uris = vec!["http://crl.example.com/ca.crl".to_owned()];
