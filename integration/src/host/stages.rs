@@ -125,7 +125,7 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
             )
         });
         report.stage("unit", 6.0, || unit_tests(paths, options));
-        report.stage("e2e", 12.0, || end_to_end_tests(paths, options, guest));
+        report.stage("e2e", 14.0, || end_to_end_tests(paths, options, guest));
         report.stage("deny", 2.0, || dependencies(paths, deny));
         Ok(())
     })?;
