@@ -81,6 +81,16 @@ impl World {
             .expect("it was just there")
     }
 
+    /// Checks that every node has one IKE SA with so many Child SAs, in its engine as in its kernel.
+    ///
+    /// # Panics
+    /// If one has not.
+    pub fn assert_up(&mut self, children: usize) {
+        for node in &mut self.nodes {
+            node.assert_up(self.now, children);
+        }
+    }
+
     /// Lets a node's kernel and secrets go on.
     pub fn release(&mut self, node: usize) {
         let transmits = self.nodes[node].release(self.now);

@@ -46,14 +46,6 @@ fn nothing_is_made_twice(world: &World) {
     }
 }
 
-fn both_up(world: &mut World, children: usize) {
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, children));
-}
-
 #[test]
 fn the_tunnel_comes_up_over_a_bad_network_with_one_of_everything() {
     for seed in 0..150 {
@@ -68,7 +60,7 @@ fn the_tunnel_comes_up_over_a_bad_network_with_one_of_everything() {
         world.run(Duration::from_secs(400));
         world.network.quality = Quality::default();
         world.run(Duration::from_secs(200));
-        both_up(&mut world, 2);
+        world.assert_up(2);
         nothing_is_made_twice(&world);
         for node in &world.nodes {
             // Each child that came up again was down before.
@@ -116,7 +108,7 @@ fn commands_over_a_bad_network_are_answered_and_both_kernels_agree() {
         }
         world.network.quality = Quality::default();
         world.run(Duration::from_secs(300));
-        both_up(&mut world, 1);
+        world.assert_up(1);
         nothing_is_made_twice(&world);
     }
 }
@@ -128,7 +120,7 @@ fn every_datagram_doubled_has_no_second_effect() {
     world.configure(0, End::hq().configuration());
     world.configure(1, End::branch().configuration());
     world.run(Duration::from_secs(120));
-    both_up(&mut world, 1);
+    world.assert_up(1);
     for node in &world.nodes {
         let counts = (node.count("ike-sa-established"), node.count("child-up"));
         assert_eq!(counts, (1, 1));
@@ -190,7 +182,7 @@ fn children_with_a_key_exchange_of_their_own_come_up() {
     world.run(Duration::from_secs(600));
     world.network.quality = Quality::default();
     world.run(Duration::from_secs(100));
-    both_up(&mut world, 2);
+    world.assert_up(2);
     let suites: Vec<_> = world.nodes[0]
         .kernel
         .sas
@@ -220,7 +212,7 @@ fn another_group_for_a_child_is_asked_for_once_and_taken() {
     world.configure(0, hq.configuration());
     world.configure(1, branch.configuration());
     world.run(Duration::from_secs(2));
-    both_up(&mut world, 2);
+    world.assert_up(2);
     // IKE_SA_INIT, IKE_AUTH, CREATE_CHILD_SA twice.
     assert_eq!(
         (world.nodes[0].sent.len(), world.nodes[1].sent.len()),
@@ -269,7 +261,7 @@ fn another_group_for_the_ike_sa_is_asked_for_once_and_taken() {
     world.configure(0, hq.configuration());
     world.configure(1, branch.configuration());
     world.run(Duration::from_secs(1));
-    both_up(&mut world, 1);
+    world.assert_up(1);
     let requests = init_requests(&world);
     let methods: Vec<_> = requests.iter().map(method).collect();
     assert_eq!(
@@ -285,7 +277,7 @@ fn a_cookie_costs_one_round_and_changes_nothing_else() {
     world.configure(0, with_limits(&End::hq(), cookies_always()));
     world.configure(1, End::branch().configuration());
     world.run(Duration::from_secs(1));
-    both_up(&mut world, 1);
+    world.assert_up(1);
     let requests = init_requests(&world);
     let [first, second] = &requests[..] else {
         panic!("{} requests", requests.len())
@@ -305,7 +297,7 @@ fn a_cookie_and_another_group_cost_two_rounds() {
         world.configure(0, with_limits(&hq, cookies_always()));
         world.configure(1, branch.configuration());
         world.run(Duration::from_secs(1));
-        both_up(&mut world, 1);
+        world.assert_up(1);
         let requests = init_requests(&world);
         assert_eq!(requests.len(), 3);
         assert_eq!(notifies(&requests[2].payloads), [NotifyType::COOKIE]);
@@ -325,7 +317,7 @@ fn cookies_and_groups_work_over_a_bad_network() {
         world.run(Duration::from_secs(600));
         world.network.quality = Quality::default();
         world.run(Duration::from_secs(200));
-        both_up(&mut world, 1);
+        world.assert_up(1);
     }
 }
 

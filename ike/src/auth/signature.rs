@@ -375,11 +375,7 @@ pub fn allowed(
 /// # Errors
 /// [`NotAllowed::Key`].
 pub const fn strong_key(kind: KeyKind, strength: Strength) -> Result<(), NotAllowed> {
-    let strong = match strength {
-        Strength::Default => !matches!(kind, KeyKind::Rsa { bits: ..2048 }),
-        Strength::Cnsa1 => matches!(kind, KeyKind::Rsa { bits: 3072.. } | KeyKind::EcdsaP384),
-    };
-    if strong {
+    if strength.takes(kind) {
         Ok(())
     } else {
         Err(NotAllowed::Key { kind, strength })

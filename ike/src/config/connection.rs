@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::identity::{Identity, IdentityPattern};
 use super::proposal::{EspProposal, IkeProposal};
 use super::selector::{Selector, Side};
-use crate::crypto::signature::PublicKey;
+use crate::crypto::signature::{KeyKind, PublicKey};
 use crate::pki::{Certificate, TrustStore};
 
 /// The name an operator gave to a connection, a child or a pass/drop policy: 1 to 64 printable characters without white
@@ -258,6 +258,17 @@ pub enum Strength {
     Default,
     /// RFC 9206: RSA from 3072 bits or ECDSA P-384, with SHA2-384 and above.
     Cnsa1,
+}
+
+impl Strength {
+    /// Whether a key is strong enough: a peer's, ours, or one that signs certificates.
+    #[must_use]
+    pub const fn takes(self, key: KeyKind) -> bool {
+        match self {
+            Self::Default => !matches!(key, KeyKind::Rsa { bits: ..2048 }),
+            Self::Cnsa1 => matches!(key, KeyKind::Rsa { bits: 3072.. } | KeyKind::EcdsaP384),
+        }
+    }
 }
 
 /// When the peer is asked for a sign of life, and when its silence counts.

@@ -95,10 +95,11 @@ impl TrustedPeer {
                     good: false,
                     tried: Vec::new(),
                 };
-                if let Err(revoked) = inquiry.look(&self, trust, fetched) {
+                let possible = inquiry.possible_questions();
+                if let Err(revoked) = inquiry.look(&self, trust, fetched, &possible) {
                     return RevocationOutcome::Revoked(revoked);
                 }
-                let more = inquiry.questions(&self, fetched);
+                let more = inquiry.open_questions(&self, fetched, possible);
                 if more.is_empty() && !inquiry.good {
                     unknown.get_or_insert_with(|| inquiry.unknown());
                 }
@@ -142,6 +143,7 @@ impl Inquiry<'_> {
         peer: &TrustedPeer,
         trust: &TrustStore,
         fetched: &RevocationCache,
+        possible: &[FetchQuestion],
     ) -> Result<(), CertificateFailure> {
         let (certificate, issuer) = (self.certificate, self.issuer);
         let (strength, now) = (self.demand.strength, self.now);
@@ -152,26 +154,25 @@ impl Inquiry<'_> {
         for reply in &peer.evidence.replies {
             self.take("OCSP", reply.status(certificate, issuer, strength, now))?;
         }
-        for question in self.possible_questions() {
+        for question in possible {
             let source = if question.body.is_some() {
                 "OCSP"
             } else {
                 "CRL"
             };
-            let status = match fetched.content(&question) {
-                Some(Content::List(list)) => list.status(certificate, issuer, strength, now),
-                Some(Content::Reply(reply)) => reply.status(certificate, issuer, strength, now),
-                None => Status::Silent,
-            };
-            let status = match status {
-                Status::Silent if fetched.content(&question).is_some() => {
-                    Status::Unusable("it is about other certificates".into())
-                }
-                Status::Unusable(why) => Status::Unusable(format!("{}: {why}", question.url)),
-                other => other,
-            };
-            self.take(source, status)?;
-            if let Some(why) = fetched.failure(&question) {
+            if let Some(content) = fetched.content(question) {
+                let status = match content {
+                    Content::List(list) => list.status(certificate, issuer, strength, now),
+                    Content::Reply(reply) => reply.status(certificate, issuer, strength, now),
+                };
+                let status = match status {
+                    Status::Silent => Status::Unusable("it is about other certificates".into()),
+                    Status::Unusable(why) => Status::Unusable(format!("{}: {why}", question.url)),
+                    other => other,
+                };
+                self.take(source, status)?;
+            }
+            if let Some(why) = fetched.failure(question) {
                 self.tried.push(format!("{}: {why}", question.url));
             }
         }
@@ -196,9 +197,13 @@ impl Inquiry<'_> {
     }
 
     /// OCSP first: CRLs only where no responder is left to ask.
-    fn questions(&self, peer: &TrustedPeer, fetched: &RevocationCache) -> Vec<FetchQuestion> {
-        let mut open: Vec<_> = self
-            .possible_questions()
+    fn open_questions(
+        &self,
+        peer: &TrustedPeer,
+        fetched: &RevocationCache,
+        possible: Vec<FetchQuestion>,
+    ) -> Vec<FetchQuestion> {
+        let mut open: Vec<_> = possible
             .into_iter()
             .filter(|question| !peer.asked.contains(question))
             .filter(|question| match self.good {

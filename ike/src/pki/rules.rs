@@ -56,8 +56,8 @@ pub(super) fn check(
             check_path_length(certificate, &path[..depth])?;
         }
         // The anchor's purposes are the operator's business.
-        if demand.purposes == Purposes::Ike && (depth == 0 || depth < last) {
-            check_purposes(certificate)?;
+        if depth == 0 || depth < last {
+            check_purposes(certificate, demand.purposes)?;
         }
         check_names(certificate, &path[..depth])?;
     }
@@ -97,10 +97,7 @@ pub(super) fn is_sound_authority(
         .and_then(|()| check_time(certificate, now))
         .and_then(|()| check_strength(certificate, false, demand.strength))
         .and_then(|()| check_authority(certificate))
-        .and_then(|()| match demand.purposes {
-            Purposes::Ike => check_purposes(certificate),
-            Purposes::Any => Ok(()),
-        })
+        .and_then(|()| check_purposes(certificate, demand.purposes))
         .is_ok()
 }
 
@@ -195,13 +192,14 @@ fn check_path_length(authority: &Certificate, below: &[Arc<Certificate>]) -> Res
 }
 
 /// Also an intermediate authority that is restricted to other purposes makes no certificates for IKE.
-fn check_purposes(certificate: &Certificate) -> Result<(), Failure> {
-    certificate.other_purposes().map_or(Ok(()), |purposes| {
-        Err(Failure::KeyUsage {
+fn check_purposes(certificate: &Certificate, demanded: Purposes) -> Result<(), Failure> {
+    match certificate.other_purposes() {
+        Some(purposes) if demanded == Purposes::Ike => Err(Failure::KeyUsage {
             certificate: CertificateName::of(certificate),
             fault: UsageFault::OtherPurposes(purposes),
-        })
-    })
+        }),
+        _ => Ok(()),
+    }
 }
 
 impl Certificate {

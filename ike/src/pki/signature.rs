@@ -65,19 +65,16 @@ pub(super) fn check_hash(algorithm: &[u8], strength: Strength) -> Result<(), Str
 
 /// Whether a key will do.
 pub(super) fn check_key(kind: KeyKind, strength: Strength) -> Result<(), String> {
-    let good = match (strength, kind) {
-        (Strength::Default, KeyKind::Rsa { bits }) => bits >= 2048,
-        (Strength::Default, _) | (Strength::Cnsa1, KeyKind::EcdsaP384) => true,
-        (Strength::Cnsa1, KeyKind::Rsa { bits }) => bits >= 3072,
-        (Strength::Cnsa1, _) => false,
-    };
-    good.then_some(()).ok_or_else(|| match kind {
-        KeyKind::Rsa { bits } => format!("an RSA key of {bits} bits"),
-        KeyKind::EcdsaP256 => "a key on P-256".into(),
-        KeyKind::EcdsaP384 => "a key on P-384".into(),
-        KeyKind::EcdsaP521 => "a key on P-521".into(),
-        KeyKind::Ed25519 => "an Ed25519 key".into(),
-    })
+    strength
+        .takes(kind)
+        .then_some(())
+        .ok_or_else(|| match kind {
+            KeyKind::Rsa { bits } => format!("an RSA key of {bits} bits"),
+            KeyKind::EcdsaP256 => "a key on P-256".into(),
+            KeyKind::EcdsaP384 => "a key on P-384".into(),
+            KeyKind::EcdsaP521 => "a key on P-521".into(),
+            KeyKind::Ed25519 => "an Ed25519 key".into(),
+        })
 }
 
 const ED25519: ObjectIdentifier = oid("1.3.101.112");

@@ -24,11 +24,7 @@ fn whichever_step_the_kernel_refuses_the_peer_is_told_and_the_tunnel_comes_back(
                 world.nodes[0].failure("deleted-by-peer");
             }
             world.run(Duration::from_secs(10));
-            let now = world.now;
-            world
-                .nodes
-                .iter_mut()
-                .for_each(|node| node.assert_up(now, 1));
+            world.assert_up(1);
             ends_clean(world);
         }
     }
@@ -43,11 +39,7 @@ fn a_block_policy_that_the_kernel_refuses_is_reported_and_stops_nothing_else() {
         world.configure(1, End::branch().configuration());
         world.run(Duration::from_secs(5));
         assert_eq!(world.nodes[1].count("policy-failed"), 1);
-        let now = world.now;
-        world
-            .nodes
-            .iter_mut()
-            .for_each(|node| node.assert_up(now, 1));
+        world.assert_up(1);
     }
 }
 
@@ -60,11 +52,7 @@ fn a_kernel_that_takes_its_time_delays_the_answer_and_nothing_is_done_twice() {
         assert_eq!(world.nodes[node].kernel_requests.len(), 1);
         world.release(node);
         world.run(Duration::from_secs(1));
-        let now = world.now;
-        world
-            .nodes
-            .iter_mut()
-            .for_each(|node| node.assert_up(now, 1));
+        world.assert_up(1);
         ends_clean(world);
     }
 }
@@ -102,11 +90,7 @@ fn a_child_taken_down_while_the_kernel_is_busy_is_not_promised_to_the_peer() {
         world.release(node);
         world.run(Duration::from_millis(300));
         assert!(matches!(world.nodes[node].replies[&id], Reply::Done));
-        let now = world.now;
-        world
-            .nodes
-            .iter_mut()
-            .for_each(|node| node.assert_up(now, 0));
+        world.assert_up(0);
     }
 }
 

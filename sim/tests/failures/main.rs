@@ -228,11 +228,7 @@ fn a_child_without_a_common_proposal_leaves_the_ike_sa_and_is_tried_with_growing
     hq.esp = Some("aes128gcm16");
     world.configure(0, hq.configuration());
     world.run(LONG);
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 1));
+    world.assert_up(1);
     ends_clean(world);
 }
 
@@ -242,11 +238,7 @@ fn selectors_that_do_not_overlap_leave_the_ike_sa() {
     branch.children = vec![("lan", "10.99.0.0/16", "10.1.0.0/16")];
     let mut world = meet(7, End::hq().configuration(), branch.configuration());
     world.run(Duration::from_secs(10));
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 0));
+    world.assert_up(0);
     let failure = world.nodes[0].failure("no-common-selectors");
     assert!(failure.details().join(" ").contains("10.99.0.0"));
     let refused = &world.nodes[1].failure("refused-by-peer").cause;
@@ -261,11 +253,7 @@ fn narrowed_selectors_are_protected_and_the_rest_stays_blocked() {
     hq.children = vec![("lan", "10.1.4.0/24", "10.2.0.0/16")];
     let mut world = meet(8, hq.configuration(), End::branch().configuration());
     world.run(Duration::from_secs(5));
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 1));
+    world.assert_up(1);
     let branch = &world.nodes[1].kernel;
     let verdict = |to: [u8; 4]| branch.verdict(Direction::Out, [10, 2, 0, 9].into(), to.into());
     assert!(matches!(
@@ -306,11 +294,7 @@ fn no_secret_on_either_side_is_said_by_who_lacks_it() {
             .secrets
             .insert(name("tunnel"), sim::setup::SECRET.to_vec());
         world.run(Duration::from_secs(40));
-        let now = world.now;
-        world
-            .nodes
-            .iter_mut()
-            .for_each(|node| node.assert_up(now, 1));
+        world.assert_up(1);
         ends_clean(world);
     }
 }
@@ -337,11 +321,7 @@ fn silence_at_any_stage_is_given_up_and_tried_again_for_ever() {
         assert!(world.steps - steps < 3000, "{exchange} {response}");
         world.meddler = None;
         world.run(LONG);
-        let now = world.now;
-        world
-            .nodes
-            .iter_mut()
-            .for_each(|node| node.assert_up(now, 1));
+        world.assert_up(1);
         ends_clean(world);
     }
 }
@@ -361,11 +341,7 @@ fn a_peer_that_falls_silent_is_noticed_and_both_sides_end_alone() {
     world.run(HOUR);
     world.meddler = None;
     world.run(LONG);
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 1));
+    world.assert_up(1);
     ends_clean(world);
 }
 
@@ -387,11 +363,7 @@ fn answers_that_never_come_end_the_attempt_and_late_ones_change_nothing() {
         );
         world.release(node);
         world.run(LONG);
-        let now = world.now;
-        world
-            .nodes
-            .iter_mut()
-            .for_each(|node| node.assert_up(now, 1));
+        world.assert_up(1);
         ends_clean(world);
     }
 }
@@ -416,11 +388,7 @@ fn ike_sas_without_children_stand_where_both_sides_do_them() {
     branch.children.clear();
     let mut world = meet(23, hq.configuration(), branch.configuration());
     assert!(matches!(world.command_and_wait(1, up()), Reply::Done));
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 0));
+    world.assert_up(0);
     assert_eq!(world.nodes[1].sent.len(), 2);
     ends_clean(world);
 }
@@ -433,21 +401,13 @@ fn without_a_kernel_there_are_ike_sas_only() {
     };
     let mut world = meet(24, none(&End::hq()), none(&End::branch()));
     world.run(Duration::from_secs(5));
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 0));
+    world.assert_up(0);
     assert!(matches!(world.command_and_wait(1, up()), Reply::Done));
     // A peer that has a kernel asks for a child, is told that there is none, and keeps the IKE SA.
     let mut world = meet(25, none(&End::hq()), End::branch().configuration());
     world.run(Duration::from_secs(5));
-    let now = world.now;
     world.nodes[0].failure("kernel-none");
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 0));
+    world.assert_up(0);
     assert_eq!(world.nodes[0].kernel.steps, 0);
 }
 
@@ -558,11 +518,7 @@ fn what_is_down_stays_down_when_the_peer_asks_until_it_is_wanted_again() {
     world.nodes[0].assert_clean(now, 3);
     assert!(matches!(world.command_and_wait(0, up()), Reply::Done));
     world.run(LONG);
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 1));
+    world.assert_up(1);
 }
 
 #[test]
@@ -581,20 +537,12 @@ fn a_child_that_is_down_stays_down_when_the_peer_asks() {
         Reply::Done
     ));
     world.run(LONG);
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 0));
+    world.assert_up(0);
     assert!(matches!(
         world.command_and_wait(0, command(true)),
         Reply::Done
     ));
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 1));
+    world.assert_up(1);
 }
 
 #[test]
@@ -606,11 +554,7 @@ fn a_child_that_is_down_is_wanted_again_when_the_configuration_changes_it() {
     hq.children = vec![("lan", "10.1.0.0/16", "10.0.0.0/8")];
     world.configure(0, hq.configuration());
     world.run(LONG);
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 1));
+    world.assert_up(1);
 }
 
 #[test]
@@ -642,11 +586,7 @@ fn a_kernel_that_loses_an_sa_of_a_child_that_is_being_installed_does_no_harm() {
     world.run(Duration::from_secs(1));
     world.release(1);
     world.run(Duration::from_secs(10));
-    let now = world.now;
-    world
-        .nodes
-        .iter_mut()
-        .for_each(|node| node.assert_up(now, 1));
+    world.assert_up(1);
     ends_clean(world);
 }
 
@@ -691,11 +631,7 @@ fn both_sides_with_several_children_end_with_one_of_each() {
         world.configure(0, hq.configuration());
         world.configure(1, branch.configuration());
         world.run(LONG);
-        let now = world.now;
-        world
-            .nodes
-            .iter_mut()
-            .for_each(|node| node.assert_up(now, 2));
+        world.assert_up(2);
     }
 }
 

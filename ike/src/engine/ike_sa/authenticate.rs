@@ -33,7 +33,7 @@ use crate::pki::TrustStore;
 use crate::wire::Authentication;
 use crate::wire::numbers::{AuthMethod, NotifyType, Prf};
 use crate::wire::payload::Payload;
-use crate::wire::{CertReq, Notify};
+use crate::wire::{CertReq, Identification, Notify};
 
 use super::IkeSa;
 use crate::engine::contents::{Contents, MAX_CERTIFICATES};
@@ -115,6 +115,13 @@ pub(super) fn method_fits(remote: RemoteAuthentication, method: AuthMethod) -> b
                 | AuthMethod::DIGITAL_SIGNATURE
         ),
     }
+}
+
+/// Who an ID payload of the peer means.
+pub(super) fn read_identity(id: &Identification<'_>) -> Result<Identity, Cause> {
+    Identity::from_wire(id.id_type, &id.data).map_err(|error| Cause::BadIdentity {
+        reason: error.to_string(),
+    })
 }
 
 /// What a peer brings to prove who it is.

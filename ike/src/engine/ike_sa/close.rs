@@ -72,7 +72,7 @@ impl IkeSa {
             }
             // The responder may hold it for established, now or when our IKE_AUTH arrives.
             State::AuthSent(state) if tell != Tell::Nothing => Some(state.keyed.channel),
-            State::Verifying(state) if tell != Tell::Nothing => Some(state.keyed.channel),
+            State::Verifying(state) if tell != Tell::Nothing => Some(state.answered.keyed.channel),
             _ => None,
         };
         if let Some(connection) = self.connection_name() {

@@ -1,6 +1,6 @@
 //! IKE_SA_INIT and IKE_AUTH as the one who answers (RFC 7296 sections 1.2, 2.15 and 2.21).
 //!
-//! Up to the cookie check nothing is kept and nothing computed (that is [`crate::engine::routing`]'s part). From here on
+//! Up to the cookie check nothing is kept and nothing computed (that is [`crate::engine::strangers`]'s part). From here on
 //! there is a half-open IKE SA, counted and short-lived, until the peer has proved who it is.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::wire::{Authentication, Header, IkeSpi, KeyExchange, Message, Nonce, N
 
 use super::authenticate::{
     Brought, Judged, OwnProof, Party, PeerCheck, Proof, announced_hashes, hash_announcement, judge,
-    method_fits,
+    method_fits, read_identity,
 };
 use super::child::Offered;
 use super::create_child::Answering;
@@ -247,14 +247,9 @@ fn identify<'a>(
     keyed: &Keyed,
     contents: &'a Contents<'a>,
 ) -> Result<Named<'a>, Cause> {
-    let parse = |id: &crate::wire::Identification<'_>| {
-        Identity::from_wire(id.id_type, &id.data).map_err(|error| Cause::BadIdentity {
-            reason: error.to_string(),
-        })
-    };
     let id = required(contents.idi.as_ref(), "IDi")?;
-    let claimed = parse(id)?;
-    let wanted = contents.idr.as_ref().map(parse).transpose()?;
+    let claimed = read_identity(id)?;
+    let wanted = contents.idr.as_ref().map(read_identity).transpose()?;
     // A peer that leaves AUTH out wants EAP (RFC 7296 section 2.16).
     let auth = contents.auth.as_ref().ok_or(Cause::WantsEap)?;
     let is_wanted = |connection: &&Arc<Connection>| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ike::config::{OwnCredential, Revocation, SignatureDemand, Strength};
 use ike::crypto::Secret;
-use ike::crypto::signature::{KeyKind, PublicKey};
+use ike::crypto::signature::PublicKey;
 use ike::pki::Certificate;
 
 use super::theirs::{Theirs, Trust};
@@ -173,11 +173,7 @@ fn check_own(
     demand: &SignatureDemand,
     trust: &Trust,
 ) {
-    let is_strong = matches!(
-        key.kind(),
-        KeyKind::EcdsaP384 | KeyKind::Rsa { bits: 3072.. }
-    );
-    if demand.strength == Strength::Cnsa1 && !is_strong {
+    if demand.strength == Strength::Cnsa1 && !demand.strength.takes(key.kind()) {
         let message = format!(
             "the peer has to be as strong as cnsa1, and our key is {}",
             key.kind()

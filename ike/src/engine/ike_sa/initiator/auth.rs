@@ -14,7 +14,9 @@ use crate::wire::{CertReq, Notify};
 use super::{Attempt, id_payload};
 use crate::engine::contents::{Contents, required};
 use crate::engine::failure::{Cause, Failure, Step};
-use crate::engine::ike_sa::authenticate::{Brought, Judged, OwnProof, PeerCheck, judge};
+use crate::engine::ike_sa::authenticate::{
+    Brought, Judged, OwnProof, PeerCheck, judge, read_identity,
+};
 use crate::engine::ike_sa::child::{Accepted, Proposed};
 use crate::engine::ike_sa::close::Tell;
 use crate::engine::ike_sa::{ANSWER_TIME, Established, IkeSa, Keyed, Opened, State};
@@ -43,12 +45,18 @@ pub(in crate::engine) struct AuthSent {
 /// Waits for the verdict on the peer's proof.
 #[derive(Debug)]
 pub(in crate::engine) struct Verifying {
+    pub(in crate::engine::ike_sa) answered: Answered,
+    check: PeerCheck,
+}
+
+/// What is there while the responder's proof is looked at.
+#[derive(Debug)]
+pub(in crate::engine) struct Answered {
     attempt: Attempt,
     own: OwnEvidence,
     pub(in crate::engine::ike_sa) keyed: Keyed,
-    check: PeerCheck,
     child: Option<AskedChild>,
-    asked: Duration,
+    at: Duration,
 }
 
 /// The child that we asked for, and what the peer says to it.
@@ -57,7 +65,7 @@ type AskedChild = (Proposed, Result<Accepted, Cause>);
 impl Verifying {
     /// When we go on without the verdict, or without a part of what it would rest on.
     pub(in crate::engine::ike_sa) fn deadline(&self) -> Duration {
-        let end = self.asked + ANSWER_TIME;
+        let end = self.answered.at + ANSWER_TIME;
         self.check.until().map_or(end, |until| until.min(end))
     }
 }
@@ -181,8 +189,14 @@ pub(in crate::engine::ike_sa) fn auth_response(
         let accepted = Accepted::from_response(&contents);
         (proposed, accepted)
     });
-    let asked = shared.now.boot;
-    go_on(sa, shared, (attempt, own, keyed, child, asked), judged);
+    let answered = Answered {
+        attempt,
+        own,
+        keyed,
+        child,
+        at: shared.now.boot,
+    };
+    go_on(sa, shared, answered, judged);
 }
 
 /// Who the responder says it is, where that is whom we expect, and what it brings to prove it.
@@ -194,9 +208,7 @@ fn brought<'a>(
 ) -> Result<Brought<'a>, Cause> {
     let id = required(contents.idr.as_ref(), "IDr")?;
     let auth = required(contents.auth.as_ref(), "AUTH")?;
-    let found = Identity::from_wire(id.id_type, &id.data).map_err(|error| Cause::BadIdentity {
-        reason: error.to_string(),
-    })?;
+    let found = read_identity(id)?;
     if let Some(expected) = &attempt.party.connection.remote.id
         && !expected.matches(&found)
     {
@@ -213,31 +225,23 @@ fn brought<'a>(
     })
 }
 
-/// What is there while the responder's proof is looked at.
-type Waiting = (Attempt, OwnEvidence, Keyed, Option<AskedChild>, Duration);
-
 /// Goes on with what became of the responder's proof.
-fn go_on(
-    sa: &mut IkeSa,
-    shared: &mut Shared,
-    (attempt, own, keyed, child, asked): Waiting,
-    judged: Result<Judged, Cause>,
-) {
+fn go_on(sa: &mut IkeSa, shared: &mut Shared, answered: Answered, judged: Result<Judged, Cause>) {
     let peer = match judged {
         Ok(Judged::Proven(peer, _)) => peer,
         Ok(Judged::Waits(check)) => {
-            sa.state = State::Verifying(Box::new(Verifying {
-                attempt,
-                own,
-                keyed,
-                check,
-                child,
-                asked,
-            }));
+            sa.state = State::Verifying(Box::new(Verifying { answered, check }));
             return;
         }
-        Err(cause) => return reject(sa, shared, keyed, cause),
+        Err(cause) => return reject(sa, shared, answered.keyed, cause),
     };
+    let Answered {
+        attempt,
+        own,
+        keyed,
+        child,
+        ..
+    } = answered;
     let (ni, nr) = (keyed.ni.clone(), keyed.nr.clone());
     let connection = attempt.party.connection;
     let established = Established::new(connection, (peer, own), keyed, shared.now.boot);
@@ -255,19 +259,9 @@ fn reject(sa: &mut IkeSa, shared: &mut Shared, keyed: Keyed, cause: Cause) {
     sa.say_goodbye(shared, keyed.channel, Tell::AuthenticationFailed);
 }
 
-fn take(sa: &mut IkeSa) -> Option<(PeerCheck, Waiting)> {
+fn take(sa: &mut IkeSa) -> Option<Verifying> {
     match std::mem::replace(&mut sa.state, State::Gone) {
-        State::Verifying(state) => {
-            let Verifying {
-                attempt,
-                own,
-                keyed,
-                check,
-                child,
-                asked,
-            } = *state;
-            Some((check, (attempt, own, keyed, child, asked)))
-        }
+        State::Verifying(state) => Some(*state),
         other => {
             sa.state = other;
             None
@@ -277,8 +271,8 @@ fn take(sa: &mut IkeSa) -> Option<(PeerCheck, Waiting)> {
 
 /// The verdict of the owner of the secret.
 pub(in crate::engine::ike_sa) fn verified(sa: &mut IkeSa, shared: &mut Shared, answer: PskAnswer) {
-    if let Some((check, waiting)) = take(sa) {
-        go_on(sa, shared, waiting, check.answered(answer));
+    if let Some(Verifying { answered, check }) = take(sa) {
+        go_on(sa, shared, answered, check.answered(answer));
     }
 }
 
@@ -288,20 +282,20 @@ pub(in crate::engine::ike_sa) fn fetched(
     shared: &mut Shared,
     question: &FetchQuestion,
 ) {
-    if let Some((check, waiting)) = take(sa) {
-        let judged = check.fetched(sa, shared, &waiting.0.party, Some(question));
-        go_on(sa, shared, waiting, judged);
+    if let Some(Verifying { answered, check }) = take(sa) {
+        let judged = check.fetched(sa, shared, &answered.attempt.party, Some(question));
+        go_on(sa, shared, answered, judged);
     }
 }
 
 /// No verdict came, or not all of what was to be fetched.
 pub(in crate::engine::ike_sa) fn unverified(sa: &mut IkeSa, shared: &mut Shared) {
-    if let Some((check, waiting)) = take(sa) {
+    if let Some(Verifying { answered, check }) = take(sa) {
         let judged = match check {
             PeerCheck::Secret(_) => Err(Cause::NoAnswer),
-            check => check.fetched(sa, shared, &waiting.0.party, None),
+            check => check.fetched(sa, shared, &answered.attempt.party, None),
         };
-        go_on(sa, shared, waiting, judged);
+        go_on(sa, shared, answered, judged);
     }
 }
 
