@@ -1,72 +1,7 @@
-//! ikd, the IKEv2 daemon: sockets, kernel, secrets and control socket around the engine of the `ike` crate.
-//!
-//! ```text
-//!              .------------------------- shell: owns the engine, one loop -------------------------.
-//!   peers <--> | sockets                                                                            | <--> control <--> ikctl
-//!              '--- kernel: owns SAs and policies (netlink) --- credentials: owns the secrets -------'
-//! ```
-//!
-//! The three owners (the engine, which parses what strangers send; the secrets; the kernel) are tasks that share nothing but
-//! messages. [`start`] has the order in which things come up, [`shell`] the loop.
-
-mod arguments;
-mod clock;
-mod configuration;
-mod control;
-mod credentials;
-mod expiry;
-mod fetch;
-mod holes;
-mod kernel;
-mod log;
-mod preflight;
-mod shell;
-mod sockets;
-mod start;
+//! The daemon: everything is in the library.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use ike::engine::event::Level;
-
-use arguments::{Arguments, Exit};
-use log::record::Record;
-
 fn main() -> ExitCode {
-    let exit = run(Arguments::parse());
-    ExitCode::from(exit as u8)
-}
-
-fn run(arguments: Arguments) -> Exit {
-    log::start(arguments.log_format, arguments.log_level);
-    if let Err(error) = start::harden() {
-        Record::new(
-            "not-hardened",
-            format!("core dumps cannot be switched off: {error}"),
-        )
-        .write(Level::Warning);
-    }
-    let loaded = match start::load(&arguments) {
-        Ok(loaded) => loaded,
-        Err(exit) => return exit,
-    };
-    if arguments.check {
-        return Exit::Done;
-    }
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            Record::new("start-failed", format!("no runtime: {error}")).write(Level::Error);
-            return Exit::Failed;
-        }
-    };
-    let exit = runtime
-        .block_on(start::run(arguments, loaded))
-        .unwrap_or_else(start::StartError::tell);
-    // A client whose list is being written down is not waited for.
-    runtime.shutdown_background();
-    exit
+    ikd::main()
 }

@@ -1,0 +1,82 @@
+//! ikd, the IKEv2 daemon: sockets, kernel, secrets and control socket around the engine of the `ike` crate.
+//!
+//! ```text
+//!              .------------------------- shell: owns the engine, one loop -------------------------.
+//!   peers <--> | sockets                                                                            | <--> control <--> ikctl
+//!              '--- kernel: owns SAs and policies (netlink) --- credentials: owns the secrets -------'
+//! ```
+//!
+//! The three owners (the engine, which parses what strangers send; the secrets; the kernel) are tasks that share nothing but
+//! messages. `start` has the order in which things come up, `shell` the loop.
+//!
+//! A library, so that the manual page and the reference are made from the same definitions; the program is `main.rs`.
+
+mod arguments;
+mod clock;
+mod configuration;
+mod control;
+mod credentials;
+mod expiry;
+mod fetch;
+mod holes;
+mod kernel;
+mod log;
+mod preflight;
+mod shell;
+mod sockets;
+mod start;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use ike::engine::event::Level;
+
+use arguments::{Arguments, Exit};
+use log::record::Record;
+
+/// The daemon, from the command line to the exit status.
+#[must_use]
+pub fn main() -> ExitCode {
+    let exit = run(Arguments::parse());
+    ExitCode::from(exit as u8)
+}
+
+/// The command line, for manual pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+fn run(arguments: Arguments) -> Exit {
+    log::start(arguments.log_format, arguments.log_level);
+    if let Err(error) = start::harden() {
+        Record::new(
+            "not-hardened",
+            format!("core dumps cannot be switched off: {error}"),
+        )
+        .write(Level::Warning);
+    }
+    let loaded = match start::load(&arguments) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    if arguments.check {
+        return Exit::Done;
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            Record::new("start-failed", format!("no runtime: {error}")).write(Level::Error);
+            return Exit::Failed;
+        }
+    };
+    let exit = runtime
+        .block_on(start::run(arguments, loaded))
+        .unwrap_or_else(start::StartError::tell);
+    // A client whose list is being written down is not waited for.
+    runtime.shutdown_background();
+    exit
+}
