@@ -50,6 +50,6 @@ fn survives(input: &[u8]) {
         &mut PathCache::default(),
     ) {
         assert!(!failure.to_string().chars().any(char::is_control));
-        assert!(!failure.suggestion().is_empty() && !failure.code().is_empty());
+        assert!(!failure.suggestion().is_empty());
     }
 }

@@ -10,5 +10,6 @@ pub mod auth;
 pub mod config;
 pub mod crypto;
 pub mod engine;
+pub mod failure_code;
 pub mod pki;
 pub mod wire;

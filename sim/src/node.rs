@@ -245,9 +245,9 @@ impl Node {
                 Event::ConnectionFailed { failure, .. }
                 | Event::ChildFailed { failure, .. }
                 | Event::PeerRefused { failure, .. }
-                | Event::PolicyFailed { failure } => Some(failure.cause.code()),
+                | Event::PolicyFailed { failure } => Some(failure.cause.code().name()),
                 Event::IkeSaClosed { reason, .. } | Event::ChildDown { reason, .. } => {
-                    Some(reason.cause.code())
+                    Some(reason.cause.code().name())
                 }
                 _ => None,
             })
@@ -325,7 +325,7 @@ impl Node {
             }
             | Event::ChildDown {
                 reason: failure, ..
-            } if failure.cause.code() == code => Some(failure),
+            } if failure.cause.code().name() == code => Some(failure),
             _ => None,
         });
         told.unwrap_or_else(|| panic!("{}: no {code} in {:#?}", self.name, self.events))

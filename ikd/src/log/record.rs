@@ -58,7 +58,7 @@ impl Record {
 
     /// Adds why something failed.
     pub(crate) fn with_failure(mut self, failure: &Failure) -> Self {
-        self.code = Some(failure.cause.code());
+        self.code = Some(failure.cause.code().name());
         self.step = Some(failure.step.name());
         self.blame = Some(failure.cause.blame().name());
         self.detail = failure.details();

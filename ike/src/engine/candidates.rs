@@ -290,6 +290,7 @@ mod tests {
     use super::*;
     use crate::config::proposal::default_ike;
     use crate::config::{Authentication, Liveness, Local, Name, Remote};
+    use crate::failure_code::FailureCode;
 
     const HQ: &str = "192.0.2.1";
 
@@ -385,9 +386,12 @@ mod tests {
         let refused = directory
             .candidates(ip(HQ), ip("198.51.100.7"))
             .expect_err("held down");
-        assert_eq!(refused.code(), "held-down");
+        assert_eq!(refused.code(), FailureCode::HeldDown);
         let stranger = directory.candidates(ip(HQ), ip("203.0.113.9"));
-        assert_eq!(stranger.expect_err("nobody").code(), "no-connection");
+        assert_eq!(
+            stranger.expect_err("nobody").code(),
+            FailureCode::NoConnection
+        );
         directory.hold(&held, false);
         let found = directory.candidates(ip(HQ), ip("198.51.100.7"));
         assert_eq!(found.expect("up again").names("a.example.com"), ["held"]);

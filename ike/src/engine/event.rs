@@ -212,6 +212,21 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// Every reason.
+    pub const ALL: &'static [Self] = &[
+        Self::Malformed,
+        Self::UnknownSpi,
+        Self::BadIntegrity,
+        Self::MessageId,
+        Self::Unexpected,
+        Self::BadFlags,
+        Self::WrongAddress,
+        Self::HalfOpenLimit,
+        Self::InProgress,
+        Self::NotNegotiated,
+        Self::Unsolicited,
+    ];
+
     /// The stable name.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -7,6 +7,7 @@ use super::asn1::Date;
 use super::certificate::{Certificate, CertificateError};
 use crate::config::identity::Identity;
 use crate::crypto::signature::{Fingerprint, KeyError};
+use crate::failure_code::FailureCode;
 
 /// Why a peer's certificate or key was not believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,34 +196,34 @@ impl fmt::Debug for CertificateName {
 }
 
 impl CertificateFailure {
-    /// A stable name, for programs.
+    /// Its code, for programs.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> FailureCode {
         match self {
-            Self::Missing => "certificate-missing",
-            Self::TooMany { .. } => "certificate-too-many",
+            Self::Missing => FailureCode::CertificateMissing,
+            Self::TooMany { .. } => FailureCode::CertificateTooMany,
             Self::Malformed(CertificateError::Key {
                 error: KeyError::RsaTooShort { .. },
                 ..
             })
             | Self::WeakKey { .. }
-            | Self::Weak { .. } => "certificate-weak",
-            Self::Malformed(_) | Self::MalformedKey(_) => "certificate-malformed",
-            Self::UnknownKey(_) => "key-untrusted",
-            Self::Name { .. } => "certificate-name",
+            | Self::Weak { .. } => FailureCode::CertificateWeak,
+            Self::Malformed(_) | Self::MalformedKey(_) => FailureCode::CertificateMalformed,
+            Self::UnknownKey(_) => FailureCode::KeyUntrusted,
+            Self::Name { .. } => FailureCode::CertificateName,
             // A path over somebody who is no authority is none.
             Self::Untrusted { .. }
             | Self::KeyUsage {
                 fault: UsageFault::NoAuthority,
                 ..
-            } => "certificate-untrusted",
-            Self::Expired { .. } => "certificate-expired",
-            Self::NotYetValid { .. } => "certificate-not-yet-valid",
-            Self::KeyUsage { .. } => "certificate-key-usage",
-            Self::Constraints { .. } => "certificate-constraints",
-            Self::Unsupported { .. } => "certificate-unsupported",
-            Self::Revoked { .. } => "certificate-revoked",
-            Self::RevocationUnknown { .. } => "revocation-unknown",
+            } => FailureCode::CertificateUntrusted,
+            Self::Expired { .. } => FailureCode::CertificateExpired,
+            Self::NotYetValid { .. } => FailureCode::CertificateNotYetValid,
+            Self::KeyUsage { .. } => FailureCode::CertificateKeyUsage,
+            Self::Constraints { .. } => FailureCode::CertificateConstraints,
+            Self::Unsupported { .. } => FailureCode::CertificateUnsupported,
+            Self::Revoked { .. } => FailureCode::CertificateRevoked,
+            Self::RevocationUnknown { .. } => FailureCode::RevocationUnknown,
         }
     }
 

@@ -29,7 +29,7 @@ fn judged(authority: &Draft, host: &Draft, subject: &str) -> &'static str {
     };
     let chain = [host.issue(&end, &middle), authority.issue(&middle, &top)];
     verify(&trusting(&[top.root()]), &chain, subject)
-        .map_or_else(|failure| failure.code(), |_| "good")
+        .map_or_else(|failure| failure.code().name(), |_| "good")
 }
 
 const REFUSED: &str = "certificate-constraints";

@@ -15,7 +15,7 @@ fn outcome(host: &Draft, subject: &str, claimed: &str) -> &'static str {
         &root,
     );
     verify(&trusting(&[root.root()]), &[host], claimed)
-        .map_or_else(|failure| failure.code(), |_| "good")
+        .map_or_else(|failure| failure.code().name(), |_| "good")
 }
 
 const NAMES: &[&str] = &[

@@ -427,7 +427,7 @@ pub(crate) fn refused(
     code: &str,
 ) -> CertificateFailure {
     let failure = result.expect_err("it is to be refused");
-    assert_eq!(failure.code(), code, "{failure}");
+    assert_eq!(failure.code().name(), code, "{failure}");
     let words = [failure.to_string(), failure.suggestion()];
     let details = failure.details().into_iter().map(|(_, value)| value);
     for text in words.into_iter().chain(details) {
@@ -504,7 +504,7 @@ pub(crate) fn word(outcome: &RevocationOutcome) -> String {
     match outcome {
         RevocationOutcome::Clear(_) => "clear".into(),
         RevocationOutcome::Revoked(failure) | RevocationOutcome::Unknown(failure) => {
-            failure.code().into()
+            failure.code().name().into()
         }
         RevocationOutcome::Needs { questions, .. } => {
             let urls: Vec<_> = questions

@@ -29,7 +29,10 @@ fn outcome(permitted: &[&str], excluded: &[&str], subject: Vec<u8>, names: &[&st
             NOW,
             &mut ike::pki::PathCache::default(),
         )
-        .map_or_else(|failure| failure.code().to_owned(), |_| "good".to_owned())
+        .map_or_else(
+            |failure| failure.code().name().to_owned(),
+            |_| "good".to_owned(),
+        )
 }
 
 /// A SEQUENCE with another first element of this contents.

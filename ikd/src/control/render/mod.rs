@@ -18,7 +18,7 @@ pub(super) use status::status;
 /// Why something did not work.
 pub(crate) fn failure(failure: &Failure, at: u64, peer: Option<String>) -> ikapi::Failure {
     ikapi::Failure {
-        code: failure.cause.code().to_owned(),
+        code: failure.cause.code().name().to_owned(),
         step: failure.step.name().to_owned(),
         summary: failure.to_string(),
         detail: failure.details(),

@@ -22,6 +22,8 @@ use crate::pki::CertificateFailure;
 use crate::wire::WireError;
 use crate::wire::numbers::{AuthMethod, ExchangeType, NotifyType};
 
+pub use crate::failure_code::{Blame, FailureCode};
+
 use super::io::KernelFailure;
 
 /// What failed, and why.
@@ -68,35 +70,6 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// Who has to change something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Blame {
-    /// The peer broke the protocol.
-    Peer,
-    /// The two configurations do not fit together.
-    Configuration,
-    /// Our kernel refused.
-    Kernel,
-    /// Nothing came back.
-    Network,
-    /// An operator, here or there, ended it.
-    Operator,
-}
-
-impl Blame {
-    /// The stable name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Peer => "peer",
-            Self::Configuration => "configuration",
-            Self::Kernel => "kernel",
-            Self::Network => "network",
-            Self::Operator => "operator",
-        }
     }
 }
 
@@ -315,91 +288,71 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The stable code: never changes its meaning, may be searched for.
+    /// Its code: never changes its meaning, may be searched for.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub const fn code(&self) -> FailureCode {
         match self {
-            Self::NoResponse { .. } => "no-response",
-            Self::Malformed(_) => "malformed-message",
-            Self::MissingPayload { .. } => "missing-payload",
-            Self::UnexpectedExchange { .. } => "unexpected-exchange",
-            Self::NotBuilt { .. } => "not-built",
-            Self::NoProposal(_) => "no-common-proposal",
-            Self::AcceptedNotOffered(_) => "accepted-not-offered",
-            Self::KeyExchange(_) => "key-exchange-value",
-            Self::KeyExchangeMethod { .. } => "key-exchange-method",
-            Self::NoSelectors(_) => "no-common-selectors",
-            Self::SelectorsNotProposed(_) => "selectors-not-proposed",
-            Self::NotAnEnd(_) => "not-an-end",
-            Self::TransportDeclined => "transport-declined",
-            Self::TransportNotAsked => "transport-not-asked",
-            Self::TunnelRefused => "tunnel-refused",
-            Self::EsnWithoutWindow => "esn-without-window",
-            Self::TooManyPolicies { .. } => "too-many-policies",
-            Self::KernelSelector(_) => "kernel-selector",
-            Self::NoRemoteAddress => "no-remote-address",
-            Self::NoConnection { .. } => "no-connection",
-            Self::UnknownIdentity { .. } => "unknown-identity",
-            Self::WrongIdentity { .. } => "wrong-identity",
-            Self::BadIdentity { .. } => "bad-identity",
-            Self::WrongSecret { .. } => "wrong-secret",
-            Self::NoSecret => "no-secret",
-            Self::NoAnswer => "no-answer",
-            Self::HeldDown { .. } => "held-down",
-            Self::SpiInUse { .. } => "spi-in-use",
-            Self::AuthMethod { .. } => "auth-method",
+            Self::NoResponse { .. } => FailureCode::NoResponse,
+            Self::Malformed(_) => FailureCode::MalformedMessage,
+            Self::MissingPayload { .. } => FailureCode::MissingPayload,
+            Self::UnexpectedExchange { .. } => FailureCode::UnexpectedExchange,
+            Self::NotBuilt { .. } => FailureCode::NotBuilt,
+            Self::NoProposal(_) => FailureCode::NoCommonProposal,
+            Self::AcceptedNotOffered(_) => FailureCode::AcceptedNotOffered,
+            Self::KeyExchange(_) => FailureCode::KeyExchangeValue,
+            Self::KeyExchangeMethod { .. } => FailureCode::KeyExchangeMethod,
+            Self::NoSelectors(_) => FailureCode::NoCommonSelectors,
+            Self::SelectorsNotProposed(_) => FailureCode::SelectorsNotProposed,
+            Self::NotAnEnd(_) => FailureCode::NotAnEnd,
+            Self::TransportDeclined => FailureCode::TransportDeclined,
+            Self::TransportNotAsked => FailureCode::TransportNotAsked,
+            Self::TunnelRefused => FailureCode::TunnelRefused,
+            Self::EsnWithoutWindow => FailureCode::EsnWithoutWindow,
+            Self::TooManyPolicies { .. } => FailureCode::TooManyPolicies,
+            Self::KernelSelector(_) => FailureCode::KernelSelector,
+            Self::NoRemoteAddress => FailureCode::NoRemoteAddress,
+            Self::NoConnection { .. } => FailureCode::NoConnection,
+            Self::UnknownIdentity { .. } => FailureCode::UnknownIdentity,
+            Self::WrongIdentity { .. } => FailureCode::WrongIdentity,
+            Self::BadIdentity { .. } => FailureCode::BadIdentity,
+            Self::WrongSecret { .. } => FailureCode::WrongSecret,
+            Self::NoSecret => FailureCode::NoSecret,
+            Self::NoAnswer => FailureCode::NoAnswer,
+            Self::HeldDown { .. } => FailureCode::HeldDown,
+            Self::SpiInUse { .. } => FailureCode::SpiInUse,
+            Self::AuthMethod { .. } => FailureCode::AuthMethod,
             Self::Certificate(failure) => failure.code(),
-            Self::HashAndUrl => "hash-and-url",
-            Self::TooManyCertificates { .. } => "too-many-certificates",
-            Self::SignatureUnreadable(_) => "signature-unreadable",
-            Self::SignatureNotAllowed(_) => "signature-not-allowed",
-            Self::WrongSignature { .. } => "wrong-signature",
-            Self::NoSigningMethod(_) => "no-signing-method",
-            Self::NoCredential { .. } => "no-credential",
-            Self::NoTrust { .. } => "no-trust",
-            Self::NoPrivateKey { .. } => "no-private-key",
-            Self::SigningFailed { .. } => "signing-failed",
-            Self::WantsEap => "wants-eap",
-            Self::SuiteNotAllowed { .. } => "suite-not-allowed",
-            Self::Refused { .. } => "refused-by-peer",
-            Self::ChildlessUnsupported => "childless-unsupported",
-            Self::DeletedByPeer => "deleted-by-peer",
-            Self::TakenDown => "taken-down",
-            Self::Replaced => "replaced",
-            Self::Kernel(_) => "kernel-refused",
-            Self::Expired => "expired",
-            Self::Exhausted => "exhausted",
-            Self::NoRoute { .. } => "no-route",
-            Self::Limit { .. } => "limit",
-            Self::KernelModeNone => "kernel-none",
-            Self::RekeyUnsupported => "rekey-unsupported",
+            Self::HashAndUrl => FailureCode::HashAndUrl,
+            Self::TooManyCertificates { .. } => FailureCode::TooManyCertificates,
+            Self::SignatureUnreadable(_) => FailureCode::SignatureUnreadable,
+            Self::SignatureNotAllowed(_) => FailureCode::SignatureNotAllowed,
+            Self::WrongSignature { .. } => FailureCode::WrongSignature,
+            Self::NoSigningMethod(_) => FailureCode::NoSigningMethod,
+            Self::NoCredential { .. } => FailureCode::NoCredential,
+            Self::NoTrust { .. } => FailureCode::NoTrust,
+            Self::NoPrivateKey { .. } => FailureCode::NoPrivateKey,
+            Self::SigningFailed { .. } => FailureCode::SigningFailed,
+            Self::WantsEap => FailureCode::WantsEap,
+            Self::SuiteNotAllowed { .. } => FailureCode::SuiteNotAllowed,
+            Self::Refused { .. } => FailureCode::RefusedByPeer,
+            Self::ChildlessUnsupported => FailureCode::ChildlessUnsupported,
+            Self::DeletedByPeer => FailureCode::DeletedByPeer,
+            Self::TakenDown => FailureCode::TakenDown,
+            Self::Replaced => FailureCode::Replaced,
+            Self::Kernel(_) => FailureCode::KernelRefused,
+            Self::Expired => FailureCode::Expired,
+            Self::Exhausted => FailureCode::Exhausted,
+            Self::NoRoute { .. } => FailureCode::NoRoute,
+            Self::Limit { .. } => FailureCode::Limit,
+            Self::KernelModeNone => FailureCode::KernelNone,
+            Self::RekeyUnsupported => FailureCode::RekeyUnsupported,
         }
     }
 
     /// Who has to change something.
     #[must_use]
     pub const fn blame(&self) -> Blame {
-        match self {
-            Self::NoResponse { .. } | Self::NoRoute { .. } => Blame::Network,
-            Self::Malformed(_)
-            | Self::MissingPayload { .. }
-            | Self::UnexpectedExchange { .. }
-            | Self::AcceptedNotOffered(_)
-            | Self::KeyExchange(_)
-            | Self::SelectorsNotProposed(_)
-            | Self::TransportNotAsked
-            | Self::BadIdentity { .. }
-            | Self::SpiInUse { .. }
-            | Self::TooManyCertificates { .. }
-            | Self::SignatureUnreadable(_)
-            | Self::WrongSignature { .. }
-            | Self::Exhausted => Blame::Peer,
-            Self::Kernel(_) | Self::Expired => Blame::Kernel,
-            Self::DeletedByPeer | Self::TakenDown | Self::Replaced | Self::HeldDown { .. } => {
-                Blame::Operator
-            }
-            _ => Blame::Configuration,
-        }
+        self.code().blame()
     }
 
     /// What the peer is told, RFC 7296 section 2.21: of authentication no more than that it failed.
