@@ -241,6 +241,23 @@ impl Certificate {
         &self.names
     }
 
+    /// Every entry of the subjectAltName, for people.
+    pub(crate) fn alternative_names(&self) -> impl Iterator<Item = String> {
+        self.extensions
+            .alternative_names
+            .iter()
+            .flatten()
+            .map(GeneralName::to_string)
+    }
+
+    /// From when until when it is valid, for people.
+    pub(crate) fn validity(&self) -> (String, String) {
+        (
+            asn1::Date(self.not_before).to_string(),
+            asn1::Date(self.not_after).to_string(),
+        )
+    }
+
     /// Whether the identity is the subject or among the names (RFC 4945 section 3.1). Never by the subject's CN.
     #[must_use]
     pub fn vouches_for(&self, identity: &Identity) -> bool {

@@ -21,6 +21,7 @@
 //! checksum covers are nevertheless taken as received: [`Protected::associated`], [`Identification::body`].
 
 mod codec;
+pub mod describe;
 pub mod error;
 pub mod header;
 pub mod message;

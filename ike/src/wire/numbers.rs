@@ -57,6 +57,14 @@ iana! {
         INFORMATIONAL = 37 "INFORMATIONAL",
         /// RFC 5723.
         IKE_SESSION_RESUME = 38 "IKE_SESSION_RESUME",
+        /// RFC 9838.
+        GSA_AUTH = 39 "GSA_AUTH",
+        /// RFC 9838.
+        GSA_REGISTRATION = 40 "GSA_REGISTRATION",
+        /// RFC 9838.
+        GSA_REKEY = 41 "GSA_REKEY",
+        /// RFC 9838.
+        GSA_INBAND_REKEY = 42 "GSA_INBAND_REKEY",
         /// RFC 9242.
         IKE_INTERMEDIATE = 43 "IKE_INTERMEDIATE",
         /// RFC 9370.
@@ -86,6 +94,12 @@ iana! {
         EAP = 48 "EAP",
         /// Generic Secure Password Method, RFC 6467.
         GSPM = 49 "GSPM",
+        /// Group Identification, RFC 9838.
+        IDG = 50 "IDg",
+        /// Group Security Association, RFC 9838.
+        GSA = 51 "GSA",
+        /// Key Download, RFC 9838.
+        KD = 52 "KD",
         /// RFC 7383.
         SKF = 53 "SKF",
         /// Puzzle solution, RFC 8019.
@@ -101,6 +115,12 @@ iana! {
         IKE = 1 "IKE",
         AH = 2 "AH",
         ESP = 3 "ESP",
+        /// RFC 4595.
+        FC_ESP_HEADER = 4 "FC_ESP_HEADER",
+        /// RFC 4595.
+        FC_CT_AUTHENTICATION = 5 "FC_CT_AUTHENTICATION",
+        /// RFC 9838.
+        GIKE_UPDATE = 6 "GIKE_UPDATE",
     }
 }
 
@@ -119,6 +139,10 @@ iana! {
         ADDKE5 = 10 "ADDKE5",
         ADDKE6 = 11 "ADDKE6",
         ADDKE7 = 12 "ADDKE7",
+        /// Key Wrap Algorithm, RFC 9838.
+        KWA = 13 "KWA",
+        /// Group Controller Authentication Method, RFC 9838.
+        GCAUTH = 14 "GCAUTH",
     }
 }
 
@@ -126,14 +150,23 @@ iana! {
     /// Transform attribute type without its format bit, RFC 7296 section 3.3.5.
     AttributeType(u16) {
         KEY_LENGTH = 14 "KEY_LENGTH",
+        /// RFC 9838.
+        SIGNATURE_ALGORITHM_IDENTIFIER = 18 "SIGNATURE_ALGORITHM_IDENTIFIER",
     }
 }
 
 iana! {
     /// Transform type 1, encryption algorithms.
     Encryption(u16) {
+        DES_IV64 = 1 "DES_IV64",
         DES = 2 "DES",
         TRIPLE_DES = 3 "3DES",
+        RC5 = 4 "RC5",
+        IDEA = 5 "IDEA",
+        CAST = 6 "CAST",
+        BLOWFISH = 7 "BLOWFISH",
+        TRIPLE_IDEA = 8 "3IDEA",
+        DES_IV32 = 9 "DES_IV32",
         NULL = 11 "NULL",
         AES_CBC = 12 "AES_CBC",
         AES_CTR = 13 "AES_CTR",
@@ -150,6 +183,15 @@ iana! {
         CAMELLIA_CCM_12 = 26 "CAMELLIA_CCM_12",
         CAMELLIA_CCM_16 = 27 "CAMELLIA_CCM_16",
         CHACHA20_POLY1305 = 28 "CHACHA20_POLY1305",
+        /// RFC 8750, as the next two.
+        AES_CCM_8_IIV = 29 "AES_CCM_8_IIV",
+        AES_GCM_16_IIV = 30 "AES_GCM_16_IIV",
+        CHACHA20_POLY1305_IIV = 31 "CHACHA20_POLY1305_IIV",
+        /// RFC 9227, as the next three.
+        KUZNYECHIK_MGM_KTREE = 32 "KUZNYECHIK_MGM_KTREE",
+        MAGMA_MGM_KTREE = 33 "MAGMA_MGM_KTREE",
+        KUZNYECHIK_MGM_MAC_KTREE = 34 "KUZNYECHIK_MGM_MAC_KTREE",
+        MAGMA_MGM_MAC_KTREE = 35 "MAGMA_MGM_MAC_KTREE",
     }
 }
 
@@ -158,11 +200,14 @@ iana! {
     Prf(u16) {
         HMAC_MD5 = 1 "HMAC_MD5",
         HMAC_SHA1 = 2 "HMAC_SHA1",
+        HMAC_TIGER = 3 "HMAC_TIGER",
         AES128_XCBC = 4 "AES128_XCBC",
         HMAC_SHA2_256 = 5 "HMAC_SHA2_256",
         HMAC_SHA2_384 = 6 "HMAC_SHA2_384",
         HMAC_SHA2_512 = 7 "HMAC_SHA2_512",
         AES128_CMAC = 8 "AES128_CMAC",
+        /// RFC 9385.
+        HMAC_STREEBOG_512 = 9 "HMAC_STREEBOG_512",
     }
 }
 
@@ -172,7 +217,11 @@ iana! {
         NONE = 0 "NONE",
         HMAC_MD5_96 = 1 "HMAC_MD5_96",
         HMAC_SHA1_96 = 2 "HMAC_SHA1_96",
+        DES_MAC = 3 "DES_MAC",
+        KPDK_MD5 = 4 "KPDK_MD5",
         AES_XCBC_96 = 5 "AES_XCBC_96",
+        HMAC_MD5_128 = 6 "HMAC_MD5_128",
+        HMAC_SHA1_160 = 7 "HMAC_SHA1_160",
         AES_CMAC_96 = 8 "AES_CMAC_96",
         AES_128_GMAC = 9 "AES_128_GMAC",
         AES_192_GMAC = 10 "AES_192_GMAC",
@@ -209,6 +258,10 @@ iana! {
         BRAINPOOL_512 = 30 "BRAINPOOL_512",
         CURVE25519 = 31 "CURVE25519",
         CURVE448 = 32 "CURVE448",
+        /// RFC 9385.
+        GOST3410_2012_256 = 33 "GOST3410_2012_256",
+        /// RFC 9385.
+        GOST3410_2012_512 = 34 "GOST3410_2012_512",
         ML_KEM_512 = 35 "ML_KEM_512",
         ML_KEM_768 = 36 "ML_KEM_768",
         ML_KEM_1024 = 37 "ML_KEM_1024",
@@ -221,6 +274,24 @@ iana! {
         SEQUENTIAL_32 = 0 "NO_ESN",
         EXTENDED_64 = 1 "ESN",
         UNSPECIFIED_32 = 2 "UNSPECIFIED_32",
+    }
+}
+
+iana! {
+    /// Transform type 13, key wrap algorithms, RFC 9838.
+    KeyWrap(u16) {
+        KW_5649_128 = 1 "KW_5649_128",
+        KW_5649_192 = 2 "KW_5649_192",
+        KW_5649_256 = 3 "KW_5649_256",
+        KW_ARX = 4 "KW_ARX",
+    }
+}
+
+iana! {
+    /// Transform type 14, group controller authentication methods, RFC 9838.
+    GroupControllerAuthentication(u16) {
+        IMPLICIT = 1 "IMPLICIT",
+        DIGITAL_SIGNATURE = 2 "DIGITAL_SIGNATURE",
     }
 }
 
@@ -288,6 +359,10 @@ iana! {
         SHA2_512 = 4 "SHA2_512",
         /// RFC 8420: the signature algorithm hashes by itself (EdDSA).
         IDENTITY = 5 "IDENTITY",
+        /// RFC 9385.
+        STREEBOG_256 = 6 "STREEBOG_256",
+        /// RFC 9385.
+        STREEBOG_512 = 7 "STREEBOG_512",
     }
 }
 
@@ -311,10 +386,18 @@ iana! {
         INVALID_SELECTORS = 39 "INVALID_SELECTORS",
         UNACCEPTABLE_ADDRESSES = 40 "UNACCEPTABLE_ADDRESSES",
         UNEXPECTED_NAT_DETECTED = 41 "UNEXPECTED_NAT_DETECTED",
+        /// RFC 5026.
+        USE_ASSIGNED_HOA = 42 "USE_ASSIGNED_HoA",
         TEMPORARY_FAILURE = 43 "TEMPORARY_FAILURE",
         CHILD_SA_NOT_FOUND = 44 "CHILD_SA_NOT_FOUND",
+        /// RFC 9838.
+        INVALID_GROUP_ID = 45 "INVALID_GROUP_ID",
+        /// RFC 9838.
+        AUTHORIZATION_FAILED = 46 "AUTHORIZATION_FAILED",
         STATE_NOT_FOUND = 47 "STATE_NOT_FOUND",
         TS_MAX_QUEUE = 48 "TS_MAX_QUEUE",
+        /// RFC 9838.
+        REGISTRATION_FAILED = 49 "REGISTRATION_FAILED",
         INITIAL_CONTACT = 16384 "INITIAL_CONTACT",
         SET_WINDOW_SIZE = 16385 "SET_WINDOW_SIZE",
         ADDITIONAL_TS_POSSIBLE = 16386 "ADDITIONAL_TS_POSSIBLE",
@@ -345,6 +428,12 @@ iana! {
         TICKET_ACK = 16411 "TICKET_ACK",
         TICKET_NACK = 16412 "TICKET_NACK",
         TICKET_OPAQUE = 16413 "TICKET_OPAQUE",
+        /// RFC 5739.
+        LINK_ID = 16414 "LINK_ID",
+        /// RFC 5840.
+        USE_WESP_MODE = 16415 "USE_WESP_MODE",
+        /// RFC 5857.
+        ROHC_SUPPORTED = 16416 "ROHC_SUPPORTED",
         EAP_ONLY_AUTHENTICATION = 16417 "EAP_ONLY_AUTHENTICATION",
         CHILDLESS_IKEV2_SUPPORTED = 16418 "CHILDLESS_IKEV2_SUPPORTED",
         QUICK_CRASH_DETECTION = 16419 "QUICK_CRASH_DETECTION",
@@ -352,8 +441,24 @@ iana! {
         IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED = 16421 "IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED",
         IKEV2_MESSAGE_ID_SYNC = 16422 "IKEV2_MESSAGE_ID_SYNC",
         IPSEC_REPLAY_COUNTER_SYNC = 16423 "IPSEC_REPLAY_COUNTER_SYNC",
+        /// RFC 6467.
+        SECURE_PASSWORD_METHODS = 16424 "SECURE_PASSWORD_METHODS",
+        /// RFC 6631.
+        PSK_PERSIST = 16425 "PSK_PERSIST",
+        /// RFC 6631.
+        PSK_CONFIRM = 16426 "PSK_CONFIRM",
+        /// RFC 6867.
+        ERX_SUPPORTED = 16427 "ERX_SUPPORTED",
+        /// 3GPP TS 24.303.
+        IFOM_CAPABILITY = 16428 "IFOM_CAPABILITY",
+        /// RFC 9838.
+        GROUP_SENDER = 16429 "GROUP_SENDER",
         IKEV2_FRAGMENTATION_SUPPORTED = 16430 "IKEV2_FRAGMENTATION_SUPPORTED",
         SIGNATURE_HASH_ALGORITHMS = 16431 "SIGNATURE_HASH_ALGORITHMS",
+        /// RFC 7791.
+        CLONE_IKE_SA_SUPPORTED = 16432 "CLONE_IKE_SA_SUPPORTED",
+        /// RFC 7791.
+        CLONE_IKE_SA = 16433 "CLONE_IKE_SA",
         PUZZLE = 16434 "PUZZLE",
         USE_PPK = 16435 "USE_PPK",
         PPK_IDENTITY = 16436 "PPK_IDENTITY",
@@ -407,15 +512,43 @@ iana! {
         INTERNAL_IP4_NETMASK = 2 "INTERNAL_IP4_NETMASK",
         INTERNAL_IP4_DNS = 3 "INTERNAL_IP4_DNS",
         INTERNAL_IP4_NBNS = 4 "INTERNAL_IP4_NBNS",
+        /// RFC 4306; reserved since RFC 7296.
+        INTERNAL_ADDRESS_EXPIRY = 5 "INTERNAL_ADDRESS_EXPIRY",
         INTERNAL_IP4_DHCP = 6 "INTERNAL_IP4_DHCP",
         APPLICATION_VERSION = 7 "APPLICATION_VERSION",
         INTERNAL_IP6_ADDRESS = 8 "INTERNAL_IP6_ADDRESS",
         INTERNAL_IP6_DNS = 10 "INTERNAL_IP6_DNS",
+        /// RFC 4306; reserved since RFC 5996.
+        INTERNAL_IP6_NBNS = 11 "INTERNAL_IP6_NBNS",
         INTERNAL_IP6_DHCP = 12 "INTERNAL_IP6_DHCP",
         INTERNAL_IP4_SUBNET = 13 "INTERNAL_IP4_SUBNET",
         SUPPORTED_ATTRIBUTES = 14 "SUPPORTED_ATTRIBUTES",
         INTERNAL_IP6_SUBNET = 15 "INTERNAL_IP6_SUBNET",
+        /// RFC 5026.
+        MIP6_HOME_PREFIX = 16 "MIP6_HOME_PREFIX",
+        /// RFC 5739.
+        INTERNAL_IP6_LINK = 17 "INTERNAL_IP6_LINK",
+        /// RFC 5739.
+        INTERNAL_IP6_PREFIX = 18 "INTERNAL_IP6_PREFIX",
+        /// 3GPP TS 24.302.
+        HOME_AGENT_ADDRESS = 19 "HOME_AGENT_ADDRESS",
+        /// RFC 7651.
+        P_CSCF_IP4_ADDRESS = 20 "P_CSCF_IP4_ADDRESS",
+        /// RFC 7651.
+        P_CSCF_IP6_ADDRESS = 21 "P_CSCF_IP6_ADDRESS",
+        /// 3GPP TS 24.302.
+        FTT_KAT = 22 "FTT_KAT",
+        /// 3GPP TS 29.139.
+        EXTERNAL_SOURCE_IP4_NAT_INFO = 23 "EXTERNAL_SOURCE_IP4_NAT_INFO",
+        /// 3GPP TS 24.302.
+        TIMEOUT_PERIOD_FOR_LIVENESS_CHECK = 24 "TIMEOUT_PERIOD_FOR_LIVENESS_CHECK",
         INTERNAL_DNS_DOMAIN = 25 "INTERNAL_DNS_DOMAIN",
         INTERNAL_DNSSEC_TA = 26 "INTERNAL_DNSSEC_TA",
+        /// RFC 9464.
+        ENCDNS_IP4 = 27 "ENCDNS_IP4",
+        /// RFC 9464.
+        ENCDNS_IP6 = 28 "ENCDNS_IP6",
+        /// RFC 9464.
+        ENCDNS_DIGEST_INFO = 29 "ENCDNS_DIGEST_INFO",
     }
 }

@@ -1,0 +1,100 @@
+//! The EAP payload: one EAP message (RFC 7296 section 3.16, RFC 3748 section 4).
+
+use super::names;
+use super::reader::{Read, Reader, spelled};
+
+const IDENTITY: u8 = 1;
+const NOTIFICATION: u8 = 2;
+const NAK: u8 = 3;
+const MSCHAPV2: u8 = 26;
+const EXPANDED: u8 = 254;
+
+pub(super) fn message(reader: &mut Reader<'_>) -> Read {
+    let octets = reader.remaining();
+    let code = reader.code8("Code", names::eap_code)?;
+    let identifier = reader.u8("Identifier")?;
+    reader.gist(format!(
+        "{} {identifier}",
+        spelled(names::eap_code(code), code)
+    ));
+    let length = reader.u16("Length")?;
+    if usize::from(length) != octets {
+        reader.refuse(reader.last(), format!("there are {octets} octets"));
+    }
+    if reader.remaining() == 0 {
+        return Ok(());
+    }
+    let length = reader.remaining();
+    let value = reader.data("EAP Data", length, |reader| data(reader, code));
+    reader.gist(value);
+    Ok(())
+}
+
+fn data(reader: &mut Reader<'_>, code: u8) -> Read {
+    if !matches!(code, 1 | 2) {
+        reader.hex_rest("Data");
+        return Ok(());
+    }
+    let kind = reader.code8("Type", names::eap_type)?;
+    reader.gist(spelled(names::eap_type(kind), kind));
+    match kind {
+        _ if reader.remaining() == 0 => {}
+        IDENTITY | NOTIFICATION => {
+            let text = reader.text_rest("Type-Data");
+            reader.gist(text);
+        }
+        NAK => {
+            while reader.remaining() > 0 {
+                let wanted = reader.code8("Desired Authentication Type", names::eap_type)?;
+                reader.gist(format!(
+                    "wants {}",
+                    spelled(names::eap_type(wanted), wanted)
+                ));
+            }
+        }
+        MSCHAPV2 => mschapv2(reader)?,
+        EXPANDED => {
+            reader.hex("Vendor-Id", 3)?;
+            reader.u32("Vendor-Type")?;
+            reader.hex_rest("Vendor data");
+        }
+        _ => {
+            reader.hex_rest("Type-Data");
+        }
+    }
+    Ok(())
+}
+
+/// The framing that Windows gave to RFC 2759. The response to a challenge is shown by its length alone: with the challenge,
+/// it is what a password guesser needs, and nobody reads it.
+fn mschapv2(reader: &mut Reader<'_>) -> Read {
+    let opcode = reader.code8("OpCode", names::mschapv2)?;
+    reader.gist(names::mschapv2(opcode).unwrap_or_default());
+    if reader.remaining() == 0 {
+        return Ok(());
+    }
+    reader.u8("MS-CHAPv2-ID")?;
+    reader.u16("MS-Length")?;
+    match opcode {
+        1 | 2 => {
+            let size = usize::from(reader.u8("Value-Size")?);
+            if opcode == 1 {
+                reader.hex("Challenge", size)?;
+            } else {
+                let from = reader.at();
+                reader.octets(size)?;
+                reader.push("Response", format!("{size} octets"), from);
+            }
+            let name = reader.text_rest("Name");
+            reader.gist(name);
+        }
+        3 | 4 => {
+            let text = reader.text_rest("Message");
+            reader.gist(text);
+        }
+        _ => {
+            reader.hex_rest("Data");
+        }
+    }
+    Ok(())
+}

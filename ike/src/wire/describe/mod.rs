@@ -1,0 +1,381 @@
+//! What a message says, for people: every octet as a named field, in the RFC's words (RFC 7296 section 3).
+//!
+//! ```text
+//! datagram ------> message(bytes) ---+
+//!                                    +--> Described { fields: a tree, fault: where a peer would stop reading }
+//! decrypted chain -> payloads(first) +
+//! ```
+//!
+//! This is the tolerant reader beside the strict one ([`super::Message::parse`]): it shows first and complains beside. What
+//! is broken is shown as far as it goes, and the next payload is found by its length where it can be.
+//!
+//! There are two sorts of complaint. [`Field::fault`] stands beside the field it is about, whatever the weight: a reserved
+//! bit that is set, a notify without the data it should have, a length beyond the end. [`Described::fault`] is the first
+//! that makes the strict reader refuse the message; there is one exactly where [`super::Message::parse`] or
+//! [`super::parse_chain`] give an error.
+//!
+//! Whatever comes in: no panic, a depth that the formats fix (below 10), at most [`MAX_FIELDS`] fields (the rest is counted),
+//! values of at most [`MAX_VALUE`] octets (the rest is counted), time linear in the input.
+
+mod configuration;
+mod eap;
+mod identity;
+mod layout;
+mod names;
+mod notify;
+mod notify_data;
+mod reader;
+mod sa;
+mod selectors;
+mod signature;
+mod vendors;
+
+use super::header::Header;
+use super::numbers::{ExchangeType, PayloadType};
+use super::payload::ke::Nonce;
+use reader::{Read, Reader, spelled};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Most fields of one description. A large real message has some hundreds.
+pub const MAX_FIELDS: usize = 4096;
+
+/// Longest value of a field in octets, without the note on what is left out.
+pub const MAX_VALUE: usize = 1024;
+
+/// How many octets are shown where a value is in hexadecimal.
+pub const MAX_HEX: usize = 64;
+
+/// A piece of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// What it is: the RFC's name of the field or payload. Never the sender's text.
+    pub name: Cow<'static, str>,
+    /// What it says, for people; the gist of the children where there are any. May be empty. Raw: it may hold whatever the
+    /// sender likes, and is escaped before it reaches a terminal.
+    pub value: String,
+    /// Where it stands in the described octets.
+    pub range: Range<usize>,
+    /// What it is made of, in the order of the message.
+    pub children: Vec<Self>,
+    /// What is wrong with it. Raw, as the value.
+    pub fault: Option<String>,
+}
+
+/// A description, as far as the octets go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Described {
+    /// The header and the payloads, in the order of the message.
+    pub fields: Vec<Field>,
+    /// Why the message cannot be taken, where it cannot.
+    pub fault: Option<Fault>,
+}
+
+/// The first thing in a message that no reader may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Number of the octet that is wrong, or that is missing.
+    pub at: usize,
+    /// In which payload, and why.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "octet {}: {}", self.at, self.reason)
+    }
+}
+
+/// The header alone. What follows the first 28 octets is neither read nor held against the length.
+#[must_use]
+pub fn header(bytes: &[u8]) -> Described {
+    reader::run(&bytes[..bytes.len().min(Header::LENGTH)], |reader| {
+        read_header(reader, None);
+    })
+}
+
+/// A whole message (without the non-ESP marker of port 4500): header and payloads. An SK or SKF payload is shown sealed,
+/// without guessing where the IV ends. Of IKEv1, only the header is shown.
+#[must_use]
+pub fn message(bytes: &[u8]) -> Described {
+    reader::run(bytes, |reader| {
+        let Some((head, end)) = read_header(reader, Some(bytes.len())) else {
+            return;
+        };
+        if head.major != 2 {
+            reader.hex_rest("Payloads of another version");
+            return;
+        }
+        let behind = reader.narrow(end);
+        read_chain(reader, head.next_payload, false);
+        if let Some(behind) = behind {
+            reader.widen(behind);
+            let mark = reader.hex_rest("Octets behind the message");
+            reader.refuse(mark, "the header's length ends before them");
+        }
+    })
+}
+
+/// The decrypted content of an SK payload, or of the SKF payloads put together: a chain whose first payload is of the type
+/// `first`. Padding and pad length are no part of it.
+#[must_use]
+pub fn payloads(first: PayloadType, bytes: &[u8]) -> Described {
+    reader::run(bytes, |reader| read_chain(reader, first, true))
+}
+
+/// The header, and where the message ends by its length field. `actual`: the octets there are, if the length is to be held
+/// against them.
+fn read_header(reader: &mut Reader<'_>, actual: Option<usize>) -> Option<(Header, usize)> {
+    let length = reader.remaining().min(Header::LENGTH);
+    let head = Header::parse(reader.peek()).ok();
+    reader.group("Header", length, |reader| {
+        let from = reader.at();
+        let initiator = reader.octets(8)?;
+        reader.push("IKE SA Initiator's SPI", plain_hex(initiator), from);
+        let from = reader.at();
+        let responder = reader.octets(8)?;
+        let unset = responder.iter().all(|&octet| octet == 0);
+        let value = plain_hex(responder) + if unset { " (not chosen yet)" } else { "" };
+        reader.push("IKE SA Responder's SPI", value, from);
+        reader.code8("Next Payload", |n| PayloadType(n).name())?;
+        let from = reader.at();
+        let [version] = reader.array()?;
+        let (major, minor) = (version >> 4, version & 0x0f);
+        let mark = reader.push("Version", format!("{major}.{minor}"), from);
+        match major {
+            2 => {}
+            1 => reader.refuse(
+                mark,
+                "this is IKEv1: what follows the header is another protocol and is not shown",
+            ),
+            _ => reader.refuse(
+                mark,
+                format!("major version {major} is not known; IKEv2 is 2"),
+            ),
+        }
+        let from = reader.at();
+        let [exchange] = reader.array()?;
+        let exchange = if major == 1 {
+            spelled(names::ikev1_exchange(exchange), exchange)
+        } else {
+            spelled(ExchangeType(exchange).name(), exchange)
+        };
+        reader.gist(exchange.clone());
+        reader.push("Exchange Type", exchange, from);
+        let from = reader.at();
+        let [flags] = reader.array()?;
+        let (text, reserved) = if major == 1 {
+            (
+                names::bits(
+                    flags,
+                    &[(1, "Encryption"), (2, "Commit"), (4, "Authentication Only")],
+                ),
+                0xf8,
+            )
+        } else {
+            reader.gist(if flags & 0x20 == 0 {
+                "request"
+            } else {
+                "response"
+            });
+            (
+                names::bits(
+                    flags,
+                    &[(0x08, "Initiator"), (0x10, "Version"), (0x20, "Response")],
+                ),
+                0xc7,
+            )
+        };
+        let mark = reader.push("Flags", text, from);
+        if flags & reserved != 0 {
+            reader.note(
+                mark,
+                format!(
+                    "reserved bits are set ({:#04x}); receivers ignore them",
+                    flags & reserved
+                ),
+            );
+        }
+        let id = reader.u32("Message ID")?;
+        reader.gist(format!("message ID {id}"));
+        let from = reader.at();
+        let declared = u32::from_be_bytes(reader.array()?);
+        let mark = reader.push("Length", format!("{declared} octets"), from);
+        if let Some(actual) = actual.filter(|&actual| u32::try_from(actual) != Ok(declared)) {
+            reader.refuse(mark, format!("there are {actual} octets"));
+        }
+        Ok(())
+    });
+    head.map(|head| (head, usize::try_from(head.length).unwrap_or(usize::MAX)))
+}
+
+/// Payloads until one says that no other follows. `inner`: behind the cipher, where SK and SKF have no place.
+fn read_chain(reader: &mut Reader<'_>, first: PayloadType, inner: bool) {
+    let mut kind = first;
+    while kind != PayloadType::NONE {
+        let sealed = matches!(kind, PayloadType::SK | PayloadType::SKF);
+        if inner && sealed {
+            let mark = reader.hex_rest(title(kind));
+            reader.refuse(mark, "an encrypted payload within an encrypted payload");
+            return;
+        }
+        match read_payload(reader, kind) {
+            Some(next) if !sealed => kind = next,
+            Some(_) => break,
+            None => return,
+        }
+    }
+    if reader.remaining() > 0 {
+        let mark = reader.hex_rest("Octets behind the last payload");
+        reader.refuse(mark, "nothing announces them");
+    }
+}
+
+/// One payload. Returns the type of the next, or `None` where the chain cannot be followed.
+fn read_payload(reader: &mut Reader<'_>, kind: PayloadType) -> Option<PayloadType> {
+    const GENERIC_HEADER: usize = 4;
+    let available = reader.remaining();
+    let (next, declared) = match *reader.peek() {
+        [next, _, high, low, ..] => (
+            Some(PayloadType(next)),
+            usize::from(u16::from_be_bytes([high, low])),
+        ),
+        _ => (None, available),
+    };
+    let right = (GENERIC_HEADER..=available).contains(&declared);
+    let length = if right { declared } else { available };
+    reader.payload(title(kind), kind, length, |reader| {
+        if reader.remaining() == 0 {
+            return Err(reader.broken("the chain announces it, but nothing is left"));
+        }
+        let next = reader.code8("Next Payload", |n| PayloadType(n).name())?;
+        let from = reader.at();
+        let [flags] = reader.array()?;
+        let critical = flags & 0x80 != 0;
+        let mark = reader.push("Critical", if critical { "yes" } else { "no" }.into(), from);
+        let known =
+            (PayloadType::SA.0..=PayloadType::EAP.0).contains(&kind.0) || kind == PayloadType::SKF;
+        if critical && !known {
+            reader.refuse(
+                mark,
+                format!("a critical payload that is not understood: {}", title(kind)),
+            );
+        } else if critical {
+            reader.note(
+                mark,
+                "set on a payload that everybody knows; receivers ignore it",
+            );
+        } else if flags != 0 {
+            reader.note(
+                mark,
+                format!("reserved bits are set ({flags:#04x}); receivers ignore them"),
+            );
+        }
+        let from = reader.at();
+        let declared = u16::from_be_bytes(reader.array()?);
+        let mark = reader.push("Payload Length", format!("{declared} octets"), from);
+        if !right {
+            reader.refuse(
+                mark,
+                format!("{GENERIC_HEADER} to {available} are possible here"),
+            );
+        }
+        read_body(reader, kind, PayloadType(next))
+    });
+    next.filter(|_| right)
+}
+
+fn read_body(reader: &mut Reader<'_>, kind: PayloadType, next: PayloadType) -> Read {
+    match kind {
+        PayloadType::SA => sa::proposals(reader),
+        PayloadType::KE => key_exchange(reader),
+        PayloadType::IDI | PayloadType::IDR => identity::identification(reader, true),
+        PayloadType::IDG => identity::identification(reader, false),
+        PayloadType::CERT => identity::certificate(reader),
+        PayloadType::CERTREQ => identity::certificate_request(reader),
+        PayloadType::AUTH => signature::authentication(reader),
+        PayloadType::NONCE => nonce(reader),
+        PayloadType::NOTIFY => notify::notify(reader),
+        PayloadType::DELETE => notify::delete(reader),
+        PayloadType::VENDOR_ID => vendors::vendor_id(reader),
+        PayloadType::TSI | PayloadType::TSR => selectors::selectors(reader),
+        PayloadType::CP => configuration::configuration(reader),
+        PayloadType::EAP => eap::message(reader),
+        PayloadType::SK => {
+            sealed(reader, next);
+            Ok(())
+        }
+        PayloadType::SKF => fragment(reader, next),
+        _ => {
+            let octets = reader.remaining();
+            reader.gist(format!("{octets} octets"));
+            reader.hex_rest("Data");
+            Ok(())
+        }
+    }
+}
+
+/// RFC 7296 section 3.4.
+fn key_exchange(reader: &mut Reader<'_>) -> Read {
+    let method = reader.code16("Key Exchange Method", names::key_exchange)?;
+    reader.gist(spelled(names::key_exchange(method), method));
+    reader.reserved(2)?;
+    reader.gist(format!("{} octets", reader.remaining()));
+    reader.hex_rest("Key Exchange Data");
+    Ok(())
+}
+
+/// RFC 7296 section 3.9.
+fn nonce(reader: &mut Reader<'_>) -> Read {
+    let length = reader.remaining();
+    reader.gist(format!("{length} octets"));
+    let mark = reader.hex_rest("Nonce Data");
+    if !(Nonce::SHORTEST..=Nonce::LONGEST).contains(&length) {
+        let (least, most) = (Nonce::SHORTEST, Nonce::LONGEST);
+        reader.refuse(
+            mark,
+            format!("{length} octets; {least} to {most} are allowed"),
+        );
+    }
+    Ok(())
+}
+
+/// RFC 7296 section 3.14. Where the IV ends, only the cipher knows.
+fn sealed(reader: &mut Reader<'_>, first: PayloadType) {
+    reader.gist(format!("{} encrypted octets", reader.remaining()));
+    if first != PayloadType::NONE {
+        reader.gist(format!("first inside: {first}"));
+    }
+    reader.hex_rest("IV, Encrypted Payloads, Integrity Checksum Data");
+}
+
+/// RFC 7383 section 2.5.
+fn fragment(reader: &mut Reader<'_>, first: PayloadType) -> Read {
+    let number = reader.u16("Fragment Number")?;
+    let mark = reader.last();
+    let total = reader.u16("Total Fragments")?;
+    reader.gist(format!("fragment {number} of {total}"));
+    if number == 0 || number > total {
+        reader.refuse(mark, format!("fragment {number} of {total}"));
+    } else if number > 1 && first != PayloadType::NONE {
+        reader.note(
+            mark,
+            "only the first fragment names the first payload inside",
+        );
+    }
+    sealed(reader, first);
+    Ok(())
+}
+
+/// The RFC's title of a payload, with its notation.
+fn title(kind: PayloadType) -> Cow<'static, str> {
+    names::payload(kind.0).map_or_else(
+        || format!("Payload of type {}", kind.0).into(),
+        Cow::Borrowed,
+    )
+}
+
+/// All octets, for fields whose length is fixed and short.
+fn plain_hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
