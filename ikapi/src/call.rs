@@ -40,6 +40,12 @@ pub enum Request {
     Reload,
     /// Say goodbye and end.
     Shutdown,
+    /// What happens, as it happens.
+    Monitor(MonitorRequest),
+    /// From which level on the log is written.
+    GetLog,
+    /// Set a level of the log.
+    SetLog(SetLogRequest),
     /// Which daemon this is.
     Version,
     /// `org.varlink.service.GetInfo`, answered by [`service::info`].
@@ -106,10 +112,12 @@ impl Request {
         match self {
             Self::Status
             | Self::List(_)
+            | Self::Monitor(_)
+            | Self::GetLog
             | Self::Version
             | Self::GetInfo
             | Self::GetInterfaceDescription { .. } => true,
-            Self::Up(_) | Self::Down(_) | Self::Reload | Self::Shutdown => false,
+            Self::Up(_) | Self::Down(_) | Self::Reload | Self::Shutdown | Self::SetLog(_) => false,
         }
     }
 
@@ -130,6 +138,9 @@ impl Request {
             Self::Down(down) => own("Down", object(down)),
             Self::Reload => own("Reload", object(&Empty {})),
             Self::Shutdown => own("Shutdown", object(&Empty {})),
+            Self::Monitor(monitor) => own("Monitor", object(monitor)),
+            Self::GetLog => own("GetLog", object(&Empty {})),
+            Self::SetLog(set) => own("SetLog", object(set)),
             Self::Version => own("Version", object(&Empty {})),
             Self::GetInfo => standard("GetInfo", object(&Empty {})),
             Self::GetInterfaceDescription { interface } => {
@@ -149,6 +160,9 @@ impl Request {
             (crate::INTERFACE, "Down") => typed(parameters).map(Self::Down),
             (crate::INTERFACE, "Reload") => Ok(Self::Reload),
             (crate::INTERFACE, "Shutdown") => Ok(Self::Shutdown),
+            (crate::INTERFACE, "Monitor") => typed(parameters).map(Self::Monitor),
+            (crate::INTERFACE, "GetLog") => Ok(Self::GetLog),
+            (crate::INTERFACE, "SetLog") => typed(parameters).map(Self::SetLog),
             (crate::INTERFACE, "Version") => Ok(Self::Version),
             (service::INTERFACE, "GetInfo") => Ok(Self::GetInfo),
             (service::INTERFACE, "GetInterfaceDescription") => {
@@ -184,6 +198,8 @@ pub enum Reply {
     Up(UpReply),
     /// To `Reload`.
     Reloaded(Reloaded),
+    /// To `GetLog` and `SetLog`.
+    Log(LogLevels),
     /// To `Version`.
     Version(Version),
     /// To `Down` and `Shutdown`.
@@ -225,27 +241,16 @@ impl Reply {
 
     fn encode_one(&self, continues: bool) -> Vec<u8> {
         #[derive(Serialize)]
-        struct WireReply<T> {
-            parameters: T,
-            #[serde(skip_serializing_if = "std::ops::Not::not")]
-            continues: bool,
-        }
-        #[derive(Serialize)]
         struct WireError {
             error: String,
             parameters: Value,
-        }
-        fn reply<T: Serialize>(parameters: T, continues: bool) -> Vec<u8> {
-            wire::encode(&WireReply {
-                parameters,
-                continues,
-            })
         }
         let bytes = match self {
             Self::Status(status) => reply(status, continues),
             Self::List(list) => reply(list, continues),
             Self::Up(up) => reply(up, continues),
             Self::Reloaded(reloaded) => reply(reloaded, continues),
+            Self::Log(levels) => reply(levels, continues),
             Self::Version(version) => reply(version, continues),
             Self::Done => reply(Empty {}, continues),
             Self::Info(info) => reply(info, continues),
@@ -261,6 +266,27 @@ impl Reply {
             bytes
         }
     }
+}
+
+impl Monitored {
+    /// One reply of many, with its NUL; the `last` one says that the daemon ends.
+    #[must_use]
+    pub fn encode(&self, last: bool) -> Vec<u8> {
+        reply(self, !last)
+    }
+}
+
+fn reply<T: Serialize>(parameters: T, continues: bool) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct WireReply<T> {
+        parameters: T,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        continues: bool,
+    }
+    wire::encode(&WireReply {
+        parameters,
+        continues,
+    })
 }
 
 #[cfg(test)]

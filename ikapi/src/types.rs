@@ -146,6 +146,36 @@ words! {
     }
 }
 
+words! {
+    /// How much attention an event wants.
+    EventLevel {
+        /// Something does not work and needs a person.
+        Error = "error",
+        /// Something does not work and goes on being tried, or a stranger misbehaves.
+        Warn = "warn",
+        /// The ordinary course of things.
+        Info = "info",
+        /// For finding out how things work.
+        Debug = "debug",
+    }
+}
+
+words! {
+    /// From which level on the log is written.
+    LogLevel {
+        /// What needs a person.
+        Error = "error",
+        /// What does not work.
+        Warn = "warn",
+        /// The ordinary course of things.
+        Info = "info",
+        /// Retransmissions, dropped datagrams.
+        Debug = "debug",
+        /// Everything, what the libraries of the daemon say included.
+        Trace = "trace",
+    }
+}
+
 /// A structure that goes over the wire: missing fields have defaults, unknown ones are ignored.
 macro_rules! records {
     ($($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $field:ident: $type:ty,)* })+) => {$(
@@ -457,6 +487,98 @@ records! {
         removed: Vec<String>,
         /// Connections that are different.
         changed: Vec<String>,
+    }
+
+    /// What `Monitor` asks for.
+    MonitorRequest {
+        /// `None`: everything.
+        connection: Option<String>,
+        /// Names of events; none: all.
+        events: Vec<String>,
+        /// From which level on; `None`: info.
+        level: Option<EventLevel>,
+    }
+
+    /// What `Monitor` answers, again and again.
+    Monitored {
+        /// What happened; `None` in the first and the last reply.
+        event: Option<Event>,
+        /// Left out since the reply before, because the caller reads too slowly.
+        missed: u64,
+    }
+
+    /// Something that happened.
+    Event {
+        /// When, in microseconds since 1970.
+        at_microseconds: u64,
+        /// How much attention it wants.
+        level: EventLevel,
+        /// Its stable name.
+        name: String,
+        /// One line for a person.
+        message: String,
+        /// The connection's name.
+        connection: Option<String>,
+        /// The child's name.
+        child: Option<String>,
+        /// The peer's address and port.
+        peer: Option<String>,
+        /// Our address and port.
+        local: Option<String>,
+        /// The peer's identity.
+        peer_id: Option<String>,
+        /// By what the peer has proved it: psk, certificate, raw-key.
+        proof: Option<String>,
+        /// The stable code of a failure.
+        code: Option<String>,
+        /// At which step something failed.
+        step: Option<String>,
+        /// Who has to change something.
+        blame: Option<String>,
+        /// The facts, a line each.
+        detail: Vec<String>,
+        /// What to change.
+        suggestion: Option<String>,
+        /// Algorithms, as a policy file writes them.
+        suite: Option<String>,
+        /// Both SPIs of an IKE SA, initiator's first.
+        ike_spis: Option<String>,
+        /// The SPI of packets that come in.
+        spi_in: Option<String>,
+        /// The SPI of packets that go out.
+        spi_out: Option<String>,
+        /// Until the next attempt.
+        retry_in_seconds: Option<u64>,
+        /// How many.
+        count: Option<u64>,
+    }
+
+    /// What `SetLog` asks for. Neither connection nor peer: the general level.
+    SetLogRequest {
+        /// `None`: no rule of its own; in general: as the daemon was started.
+        level: Option<LogLevel>,
+        /// The connection's name.
+        connection: Option<String>,
+        /// The peer's address.
+        peer: Option<String>,
+    }
+
+    /// What `GetLog` and `SetLog` answer.
+    LogLevels {
+        /// In general.
+        level: LogLevel,
+        /// What differs.
+        rules: Vec<LogRule>,
+    }
+
+    /// A level of the log for one connection or peer.
+    LogRule {
+        /// The connection's name.
+        connection: Option<String>,
+        /// The peer's address.
+        peer: Option<String>,
+        /// From which level on its events are written.
+        level: LogLevel,
     }
 
     /// What `Version` answers.

@@ -21,7 +21,8 @@ fn the_control_interface_is_the_same_in_both() {
     assert_eq!(
         methods,
         [
-            "Down", "List", "Reload", "Shutdown", "Status", "Up", "Version"
+            "Down", "GetLog", "List", "Monitor", "Reload", "SetLog", "Shutdown", "Status", "Up",
+            "Version"
         ]
     );
     let errors: Vec<_> = interface.errors.keys().map(String::as_str).collect();
@@ -34,6 +35,8 @@ fn the_control_interface_is_the_same_in_both() {
         "List" => again::<ikapi::List>(reply),
         "Up" => again::<ikapi::UpReply>(reply),
         "Reload" => again::<ikapi::Reloaded>(reply),
+        "Monitor" => again::<ikapi::Monitored>(reply),
+        "GetLog" | "SetLog" => again::<ikapi::LogLevels>(reply),
         "Version" => again::<ikapi::Version>(reply),
         "Down" | "Shutdown" => again::<ikapi::Empty>(reply),
         _ => panic!("no type for the reply to {method}"),
@@ -62,6 +65,9 @@ fn every_request_and_error_is_in_a_description() {
             Request::Down(_) => "Down",
             Request::Reload => "Reload",
             Request::Shutdown => "Shutdown",
+            Request::Monitor(_) => "Monitor",
+            Request::GetLog => "GetLog",
+            Request::SetLog(_) => "SetLog",
             Request::Version => "Version",
             Request::GetInfo => "GetInfo",
             Request::GetInterfaceDescription { .. } => "GetInterfaceDescription",

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ike::config::{Configuration, Name};
-use ike::engine::event::Level;
 use ike::pki::Certificate;
 use policies::{Code, Report};
 
-use crate::log::record::{Record, some};
+use crate::events::{Record, some};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -174,8 +173,13 @@ impl Teller {
 }
 
 impl Due {
-    /// Writes it to the log; `now` since the Unix epoch.
-    pub(crate) fn write(&self, now: Duration) {
+    /// Whether the end has come.
+    pub(crate) const fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// What there is to tell; `now` since the Unix epoch.
+    pub(crate) fn record(&self, now: Duration) -> Record {
         let Subject {
             kind,
             name,
@@ -194,26 +198,22 @@ impl Due {
         };
         let what = kind.words();
         let message = format!("{what} {name}{} {verb}", number.unwrap_or_default());
-        let (code, level) = match self.stage {
-            Stage::Over => ("credential-expired", Level::Error),
-            _ => ("credential-expiring", Level::Warning),
-        };
         let names: Vec<_> = self.connections.iter().map(Name::as_str).collect();
         let suggestion = match kind {
             Kind::RevocationList => "put the authority's new list in its place",
             _ => "renew it and put the new one in its place, with its key if that is new",
         };
         Record {
-            code: Some(code),
-            connection: match &self.connections[..] {
-                [only] => Some(only.to_string()),
-                _ => None,
-            },
+            code: Some(if self.is_over() {
+                "credential-expired"
+            } else {
+                "credential-expiring"
+            }),
+            message,
             detail: vec![format!("used by: {}", some(&names))],
             suggestion: Some(format!("{suggestion}: ikd notices by itself")),
-            ..Record::new(code, message)
+            ..Record::default()
         }
-        .write(level);
     }
 }
 

@@ -16,12 +16,14 @@ mod clock;
 mod configuration;
 mod control;
 mod credentials;
+mod events;
 mod expiry;
 mod fetch;
 mod holes;
 mod kernel;
 mod log;
 mod preflight;
+pub mod reference;
 mod shell;
 mod sockets;
 mod start;
@@ -29,10 +31,9 @@ mod start;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use ike::engine::event::Level;
 
 use arguments::{Arguments, Exit};
-use log::record::Record;
+use events::{Event, Events};
 
 /// The daemon, from the command line to the exit status.
 #[must_use]
@@ -49,14 +50,11 @@ pub fn command() -> clap::Command {
 
 fn run(arguments: Arguments) -> Exit {
     log::start(arguments.log_format, arguments.log_level);
+    let mut events = Events::default();
     if let Err(error) = start::harden() {
-        Record::new(
-            "not-hardened",
-            format!("core dumps cannot be switched off: {error}"),
-        )
-        .write(Level::Warning);
+        events.tell(&Event::NotHardened(error));
     }
-    let loaded = match start::load(&arguments) {
+    let loaded = match start::load(&arguments, &mut events) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
@@ -69,13 +67,16 @@ fn run(arguments: Arguments) -> Exit {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            Record::new("start-failed", format!("no runtime: {error}")).write(Level::Error);
+            events.tell(&Event::StartFailed {
+                message: format!("no runtime: {error}"),
+                suggestion: None,
+            });
             return Exit::Failed;
         }
     };
     let exit = runtime
-        .block_on(start::run(arguments, loaded))
-        .unwrap_or_else(start::StartError::tell);
+        .block_on(start::run(arguments, loaded, &mut events))
+        .unwrap_or_else(|error| error.tell(&mut events));
     // A client whose list is being written down is not waited for.
     runtime.shutdown_background();
     exit

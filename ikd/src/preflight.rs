@@ -10,8 +10,8 @@ use ike::config::selector::{AddressRange, Selector};
 use ike::config::{Configuration, KernelMode};
 use ike::engine::event::Level;
 
+use crate::events::{Event, some};
 use crate::holes;
-use crate::log::record::{Record, some};
 use crate::sockets::local_address_for;
 
 /// Something to know.
@@ -24,15 +24,14 @@ pub(crate) struct Warning {
 }
 
 impl Warning {
-    /// Writes it to the log.
-    pub(crate) fn write(&self) {
-        let record = Record::new("preflight", self.message.clone());
-        Record {
-            code: Some(self.code),
+    /// To be told.
+    pub(crate) fn event(&self) -> Event {
+        Event::Preflight {
+            level: self.level,
+            code: self.code,
+            message: self.message.clone(),
             suggestion: Some(self.suggestion.clone()),
-            ..record
         }
-        .write(self.level);
     }
 }
 

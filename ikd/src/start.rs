@@ -27,8 +27,8 @@ use crate::clock::{self, Timer};
 use crate::configuration::{self, Loaded};
 use crate::control::{self, Facts, ListenError, Listener, Server};
 use crate::credentials::Credentials;
+use crate::events::{Event, Events};
 use crate::kernel::probe::{self, Shortage};
-use crate::log::record::Record;
 use crate::shell::{Inputs, Parts, Shell};
 use crate::sockets::{self, BindError};
 use crate::{expiry, fetch, kernel, log, preflight};
@@ -59,14 +59,12 @@ impl StartError {
         }
     }
 
-    /// Writes it to the log, and says how to end.
-    pub(crate) fn tell(self) -> Exit {
-        let record = Record::new("start-failed", self.message);
-        Record {
+    /// Tells it, and says how to end.
+    pub(crate) fn tell(self, events: &mut Events) -> Exit {
+        events.tell(&Event::StartFailed {
+            message: self.message,
             suggestion: self.suggestion,
-            ..record
-        }
-        .write(Level::Error);
+        });
         self.exit
     }
 }
@@ -78,9 +76,9 @@ pub(crate) fn harden() -> nix::Result<()> {
 }
 
 /// Reads the configuration, tells what is wrong with it.
-pub(crate) fn load(arguments: &Arguments) -> Result<Loaded, Exit> {
-    let tell = |report: &policies::Report| match arguments.log_format {
-        log::Format::Json => log::problems(report),
+pub(crate) fn load(arguments: &Arguments, events: &mut Events) -> Result<Loaded, Exit> {
+    let mut tell = |report: &policies::Report| match arguments.log_format {
+        log::Format::Json => events.problems(report),
         log::Format::Text if report.problems.is_empty() => {}
         // A terminal may be gone; the exit status still tells.
         log::Format::Text => drop(writeln!(io::stderr(), "{}", report.draw(false))),
@@ -101,7 +99,11 @@ pub(crate) fn load(arguments: &Arguments) -> Result<Loaded, Exit> {
 }
 
 /// Runs the daemon until it ends.
-pub(crate) async fn run(arguments: Arguments, loaded: Loaded) -> Result<Exit, StartError> {
+pub(crate) async fn run(
+    arguments: Arguments,
+    loaded: Loaded,
+    events: &mut Events,
+) -> Result<Exit, StartError> {
     let _lock = lock(&arguments.state_dir)?;
     let listener = Listener::open(&arguments.control)
         .map_err(|error| listen_failed(&arguments.control, error))?;
@@ -115,10 +117,11 @@ pub(crate) async fn run(arguments: Arguments, loaded: Loaded) -> Result<Exit, St
         ..
     } = loaded;
     let mode = configuration.kernel;
-    let kernel = look_at_kernel(&configuration).await?;
+    let kernel = look_at_kernel(&configuration, events).await?;
     let exempt = exempt(mode);
     let preflight = preflight::look(&configuration, exempt);
-    let sockets = sockets::bind(exempt, without_ipv6).map_err(bind_failed)?;
+    let sockets =
+        sockets::bind(exempt, |error| events.tell(&Event::NoIpv6(error))).map_err(bind_failed)?;
 
     let (kernel_reports, from_kernel) = mpsc::unbounded_channel();
     let handle = match kernel.xfrm {
@@ -149,7 +152,14 @@ pub(crate) async fn run(arguments: Arguments, loaded: Loaded) -> Result<Exit, St
         inputs(from_kernel, from_credentials, fetched, from_control).map_err(system_failed)?;
     let server = Server::start(listener, control::Shell(asks), handle.clone());
 
-    tell_start(&arguments, &configuration, &holes);
+    events.tell(&Event::Started {
+        connections: configuration.connections.len(),
+        shunts: configuration.shunts.len(),
+        control: arguments.control.clone(),
+    });
+    if !holes.is_empty() {
+        events.tell(&Event::Holes(holes));
+    }
     let options = Options {
         number: 0,
         provider,
@@ -164,6 +174,7 @@ pub(crate) async fn run(arguments: Arguments, loaded: Loaded) -> Result<Exit, St
         fetch,
         preflight,
         facts: facts(&arguments, configuration, kernel.found, kernel.missing),
+        events: std::mem::take(events),
     };
     Ok(Shell::new(parts).run(inputs, server).await)
 }
@@ -204,29 +215,6 @@ fn facts(
     }
 }
 
-fn tell_start(arguments: &Arguments, configuration: &Configuration, holes: &[ike::config::Name]) {
-    let message = format!(
-        "ikd {} (process {}), connections: {}, pass and drop policies: {}, controlled at {}",
-        env!("CARGO_PKG_VERSION"),
-        std::process::id(),
-        configuration.connections.len(),
-        configuration.shunts.len(),
-        arguments.control.display()
-    );
-    Record::new("started", message).write(Level::Info);
-    if !holes.is_empty() {
-        let names = holes
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-        let message = format!(
-            "beside policies for everything, this passes: {names}; neighbour discovery of IPv6 does not yet"
-        );
-        Record::new("holes", message).write(Level::Info);
-    }
-}
-
 /// What the kernel can.
 struct Kernel {
     xfrm: Option<Xfrm>,
@@ -234,7 +222,10 @@ struct Kernel {
     missing: Vec<String>,
 }
 
-async fn look_at_kernel(configuration: &Configuration) -> Result<Kernel, StartError> {
+async fn look_at_kernel(
+    configuration: &Configuration,
+    events: &mut Events,
+) -> Result<Kernel, StartError> {
     if configuration.kernel == KernelMode::None {
         return Ok(Kernel {
             xfrm: None,
@@ -245,11 +236,12 @@ async fn look_at_kernel(configuration: &Configuration) -> Result<Kernel, StartEr
     let xfrm = Xfrm::open().map_err(|error| kernel_failed(&error))?;
     let capabilities = xfrm.probe().await.map_err(|error| kernel_failed(&error))?;
     for warning in probe::compare(configuration, &capabilities).map_err(shortage)? {
-        Record {
-            code: Some("missing-algorithm"),
-            ..Record::new("preflight", warning)
-        }
-        .write(Level::Warning);
+        events.tell(&Event::Preflight {
+            level: Level::Warning,
+            code: "missing-algorithm",
+            message: warning,
+            suggestion: None,
+        });
     }
     let (found, missing) = probe::tell(&capabilities);
     Ok(Kernel {
@@ -265,14 +257,6 @@ fn exempt(mode: KernelMode) -> fn(&UdpSocket) -> io::Result<()> {
         KernelMode::Xfrm => |socket| xfrm_sys::exempt_socket(socket),
         KernelMode::None => |_| Ok(()),
     }
-}
-
-fn without_ipv6(error: &io::Error) {
-    Record::new(
-        "no-ipv6",
-        format!("no IKE over IPv6 on this machine: {error}"),
-    )
-    .write(Level::Warning);
 }
 
 /// One daemon per state directory: the lock goes with the process, however it ends.

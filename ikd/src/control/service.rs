@@ -74,6 +74,12 @@ impl Service {
             Request::Version => Reply::Version(Version {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             }),
+            request @ (Request::Monitor(_) | Request::GetLog | Request::SetLog(_)) => {
+                Error::MethodNotFound {
+                    method: request.to_parts().0,
+                }
+                .into()
+            }
             Request::GetInfo => Reply::Info(ikapi::service::info(env!("CARGO_PKG_VERSION"))),
             Request::GetInterfaceDescription { interface } => {
                 match ikapi::service::description(&interface) {

@@ -1,23 +1,17 @@
 //! The log: one line per event on standard error, as text for people or as JSON for machines.
 //!
-//! Everything goes through `tracing` with the fields named in [`record`], so that their names are stable: `time`, `level`,
+//! Everything goes through `tracing` with the fields of [`crate::events::Record`], so that their names are stable: `time`, `level`,
 //! `event`, `connection`, `child`, `peer`, `local`, `code`, `message` and so on. What a stranger can choose (identities,
-//! names in errors) has its control characters escaped, and what a stranger can provoke is limited by [`limit`]. No type
+//! names in errors) has its control characters escaped, and what a stranger can provoke is limited by [`crate::events`]. No type
 //! that holds a key can be printed, so none can get here.
 
-pub(crate) mod events;
 mod format;
-mod limit;
-pub(crate) mod record;
 
 use clap::ValueEnum;
-use ike::engine::event;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-
-pub(crate) use events::EventLog;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -74,21 +68,4 @@ pub(crate) fn start(format: Format, level: Level) {
         .with(targets)
         .with(lines)
         .init();
-}
-
-/// Writes what the policy language found, a line each.
-pub(crate) fn problems(report: &policies::Report) {
-    for problem in &report.problems {
-        let level = match problem.severity {
-            policies::Severity::Error => event::Level::Error,
-            policies::Severity::Warning => event::Level::Warning,
-            policies::Severity::Note => event::Level::Info,
-        };
-        let record = record::Record::new("configuration-problem", problem.to_string());
-        record::Record {
-            code: Some(problem.code.name()),
-            ..record
-        }
-        .write(level);
-    }
 }

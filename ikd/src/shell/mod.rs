@@ -5,7 +5,7 @@
 //!   timerfd --------tick---------\                      /---Kernel----> kernel's owner
 //!   kernel's owner --done, event--> Engine::handle/poll ----Ask-------> owner of the secrets
 //!   owner of secrets --answers---/|                    |\---Ask: Fetch-> those who fetch
-//!   those who fetch --answers------'                    \---Event-----> log
+//!   those who fetch --answers------'                    \---Event-----> events
 //!   control socket, signals -----'                       '--Reply-----> control socket
 //! ```
 //!
@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use ike::config::Configuration;
 use ike::engine::Engine;
-use ike::engine::event::Level;
 use ike::engine::io::{Answer, Command, CommandId, Input, Now, QuestionId, RecordId, Reply};
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
@@ -29,11 +28,10 @@ use tokio::time::Instant;
 use crate::arguments::Exit;
 use crate::clock::{self, Timer};
 use crate::control::{Ask, Facts, View};
+use crate::events::{Event, Events, Stopping};
 use crate::kernel;
-use crate::log::EventLog;
-use crate::log::record::Record;
 use crate::preflight::Warning;
-use crate::sockets::{Batch, Counters, Sockets};
+use crate::sockets::{Batch, Sockets};
 use crate::{control, credentials, expiry, fetch};
 
 /// How long the peers and the kernel may take to be said goodbye to.
@@ -56,7 +54,7 @@ pub(crate) struct Shell {
     kernel: kernel::Handle,
     credentials: credentials::Handle,
     fetch: fetch::Handle,
-    log: EventLog,
+    events: Events,
     /// What will bite on this machine, as told last.
     preflight: Vec<Warning>,
     expiry: expiry::Teller,
@@ -100,6 +98,7 @@ pub(crate) struct Parts {
     /// What will bite on this machine.
     pub(crate) preflight: Vec<Warning>,
     pub(crate) facts: Facts,
+    pub(crate) events: Events,
 }
 
 /// What comes from outside, but for datagrams and time.
@@ -124,6 +123,7 @@ impl Shell {
             fetch,
             preflight,
             facts,
+            events,
         } = parts;
         let mut shell = Self {
             engine,
@@ -134,7 +134,7 @@ impl Shell {
             kernel,
             credentials,
             fetch,
-            log: EventLog::default(),
+            events,
             preflight: Vec::new(),
             expiry: expiry::Teller::default(),
             expiry_looked: Duration::ZERO,
@@ -155,17 +155,18 @@ impl Shell {
         self.configure(Configuration::clone(&self.facts.configuration));
         // Nobody is answered before what the configuration protects is protected.
         self.kernel.sweep().await;
-        Record::new("ready", "the configuration's policies are in force").write(Level::Info);
+        self.events.tell(&Event::Ready);
         let worked = self.work(&mut inputs).await;
-        if let Err(error) = &worked {
-            Record::new("failed", format!("the daemon cannot go on: {error}")).write(Level::Error);
+        let failed = worked.is_err();
+        if let Err(error) = worked {
+            self.events.tell(&Event::Failed(error));
         }
         let cleaned = self.clean(&mut inputs).await;
         for waiter in self.goodbye.waiters.drain(..) {
             let _ = waiter.send(());
         }
         server.stop().await;
-        if worked.is_ok() && cleaned {
+        if !failed && cleaned {
             Exit::Done
         } else {
             Exit::Failed
@@ -220,41 +221,20 @@ impl Shell {
     }
 
     fn tell_counted(&mut self) {
-        self.log.turn(clock::now().boot);
-        let Counters {
-            not_ike,
-            would_block,
-            send_failed,
-        } = self.sockets.take_counters();
-        let lost = would_block + send_failed;
-        if not_ike + lost > 0 {
-            let counted = [
-                (not_ike, "received on port 4500 that were not IKE"),
-                (would_block, "not sent, for the buffer was full"),
-                (send_failed, "not sent for another reason"),
-            ];
-            let told: Vec<_> = counted
-                .iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, what)| format!("{count} {what}"))
-                .collect();
-            let message = format!("UDP datagrams: {}", told.join(", "));
-            let record = Record {
-                count: Some(not_ike + lost),
-                ..Record::new("udp", message)
-            };
-            record.write(if lost > 0 {
-                Level::Warning
-            } else {
-                Level::Debug
-            });
+        self.events.turn(clock::now().boot);
+        let counters = self.sockets.take_counters();
+        if counters.not_ike + counters.lost() > 0 {
+            self.events.tell(&Event::Udp(counters));
         }
     }
 
     /// What will bite on this machine, where it was not told before.
     fn tell_preflight(&mut self, warnings: Vec<Warning>) {
-        let new = |warning: &&Warning| !self.preflight.contains(warning);
-        warnings.iter().filter(new).for_each(Warning::write);
+        for warning in &warnings {
+            if !self.preflight.contains(warning) {
+                self.events.tell(&warning.event());
+            }
+        }
         self.preflight = warnings;
     }
 
@@ -263,7 +243,9 @@ impl Shell {
         let Now { boot, wall } = clock::now();
         self.expiry_looked = boot;
         let due = expiry::due(&self.facts.configuration, wall);
-        self.expiry.news(due).iter().for_each(|one| one.write(wall));
+        for one in self.expiry.news(due) {
+            self.events.tell(&Event::Credential(one, wall));
+        }
     }
 
     /// One input, and all that follows from it.
@@ -305,19 +287,11 @@ impl Shell {
 
     fn say_goodbye(&mut self, who: &str) {
         if self.goodbye.until.is_some() {
-            Record::new(
-                "stopping",
-                format!("told to end again, by {who}: ending at once"),
-            )
-            .write(Level::Warning);
+            self.stopping(Stopping::AtOnce(who.to_owned()));
             self.goodbye.at_once = true;
             return;
         }
-        Record::new(
-            "stopping",
-            format!("told to end by {who}: saying goodbye to the peers"),
-        )
-        .write(Level::Info);
+        self.stopping(Stopping::Asked(who.to_owned()));
         self.goodbye.until = Some(Instant::now() + GOODBYE);
         self.command(Command::Shutdown, Waiter::Goodbye);
     }
@@ -328,11 +302,7 @@ impl Shell {
             return false;
         }
         if !self.goodbye.done {
-            let message = format!(
-                "not every peer was said goodbye to within {} s",
-                GOODBYE.as_secs()
-            );
-            Record::new("stopping", message).write(Level::Warning);
+            self.stopping(Stopping::PeersLeft(GOODBYE));
         }
         let kernel = self.kernel.clone();
         let again = async {
@@ -342,13 +312,16 @@ impl Shell {
             removed = tokio::time::timeout(CLEANING, kernel.clean()) => removed,
             () = again => return false,
         };
-        let text = match removed {
+        self.stopping(match removed {
             Ok(removed) if removed.is_empty() => return self.goodbye.done,
-            Ok(removed) => format!("{} SAs and {} policies removed from the kernel", removed.sas, removed.policies),
-            Err(_) => "the kernel did not answer: what is left there ends with its lifetime, policies stay".to_owned(),
-        };
-        Record::new("stopping", text).write(Level::Warning);
+            Ok(removed) => Stopping::Cleaned(removed),
+            Err(_) => Stopping::KernelSilent,
+        });
         removed.is_ok() && self.goodbye.done
+    }
+
+    fn stopping(&mut self, how: Stopping) {
+        self.events.tell(&Event::Stopping(how));
     }
 }
 

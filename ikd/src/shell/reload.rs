@@ -4,14 +4,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ike::engine::event::Level;
 use tokio::sync::oneshot;
 
 use super::Shell;
 use crate::configuration::difference;
 use crate::credentials::{Origin, Refused, Reloaded, Work};
-use crate::log::problems;
-use crate::log::record::Record;
+use crate::events::{Event, paths};
 use crate::{clock, expiry};
 
 /// Who wants to know what came of it.
@@ -39,7 +37,9 @@ impl Shell {
         };
         let outcome = match outcome {
             Ok(reloaded) => {
-                changed.into_iter().for_each(tell_changed);
+                if let Some(files) = changed {
+                    self.events.tell(&Event::FilesChanged(files.to_vec()));
+                }
                 Ok(self.take_over(*reloaded))
             }
             Err(refused) => Err(self.refuse(&refused, changed)),
@@ -58,7 +58,7 @@ impl Shell {
             preflight,
         } = reloaded;
         expiry::leave_to_teller(&mut loaded.warnings);
-        problems(&loaded.warnings);
+        self.events.problems(&loaded.warnings);
         self.tell_preflight(preflight);
         let changes = difference(&self.facts.configuration, &loaded.configuration);
         self.facts.configuration = Arc::new(loaded.configuration.clone());
@@ -72,7 +72,7 @@ impl Shell {
     fn refuse(&mut self, refused: &Refused, changed: Option<&[PathBuf]>) -> ikapi::Error {
         let (code, mut detail, suggestion) = match refused {
             Refused::Problems(report) => {
-                problems(report);
+                self.events.problems(report);
                 let lines = report.problems.iter().map(ToString::to_string).collect();
                 (
                     "bad-configuration",
@@ -99,16 +99,14 @@ impl Shell {
         let what = changed.map_or("the configuration was", |_| "files have changed and were");
         let summary = format!("{what} not read again: what ran goes on unchanged");
         if let Some(files) = changed {
-            detail.push(format!("changed: {}", list(files)));
+            detail.push(format!("changed: {}", paths(files)));
         }
-        let record = Record::new("reload-failed", summary.clone());
-        Record {
-            code: Some(code),
-            suggestion: Some(suggestion.to_owned()),
+        self.events.tell(&Event::ReloadFailed {
+            code,
+            summary: summary.clone(),
             detail: changed.map(|_| detail.clone()).unwrap_or_default(),
-            ..record
-        }
-        .write(Level::Error);
+            suggestion,
+        });
         let failure = ikapi::Failure {
             code: code.to_owned(),
             step: "RELOAD".to_owned(),
@@ -123,20 +121,4 @@ impl Shell {
             failure: Box::new(failure),
         }
     }
-}
-
-fn tell_changed(files: &[PathBuf]) {
-    let message = format!(
-        "files have changed, and are in force as they are now: {}",
-        list(files)
-    );
-    Record::new("files-changed", message).write(Level::Info);
-}
-
-fn list(files: &[PathBuf]) -> String {
-    let names: Vec<_> = files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
-    names.join(", ")
 }

@@ -1,14 +1,13 @@
 //! Where each output of the engine goes, and what others report.
 
 use ike::config::Configuration;
-use ike::engine::event::Level;
 use ike::engine::io::{CommandId, Input, Output, Question, Reply};
 use nix::errno::Errno;
 
 use super::{Shell, Waiter};
 use crate::clock;
 use crate::control::View;
-use crate::log::record::Record;
+use crate::events::Event;
 use crate::{credentials, kernel};
 
 impl Shell {
@@ -18,7 +17,10 @@ impl Shell {
                 if let Err(error) = self.sockets.send(&transmit)
                     && error != Errno::EAGAIN
                 {
-                    self.log.send_failed(&transmit.path, error);
+                    self.events.tell(&Event::SendFailed {
+                        path: transmit.path,
+                        error,
+                    });
                 }
             }
             Output::Kernel(id, request) => self.kernel.send(kernel::Work::Request(id, request)),
@@ -29,7 +31,7 @@ impl Shell {
             // Nothing outlives the process yet: a record is as stored as it will ever be.
             Output::Persist(id, _) => self.persisted.push(id),
             Output::Deadline(deadline) => self.deadline = deadline,
-            Output::Event(event) => self.log.write(&event),
+            Output::Event(event) => self.events.tell(&Event::Engine(event)),
             Output::Reply(id, reply) => self.reply(id, reply),
         }
     }
@@ -70,28 +72,17 @@ impl Shell {
         match report {
             kernel::Report::Done(id, outcome) => self.feed(Input::KernelDone(id, outcome)),
             kernel::Report::Event(event) => self.feed(Input::KernelEvent(event)),
-            kernel::Report::Swept(removed) => {
-                let kernel::Removed { sas, policies } = removed;
-                let message = format!(
-                    "removed what an earlier ikd had left in the kernel: {sas} SAs, {policies} policies"
-                );
-                Record::new("kernel-swept", message).write(Level::Warning);
-            }
+            kernel::Report::Swept(removed) => self.events.tell(&Event::KernelSwept(removed)),
             kernel::Report::Repaired {
                 missing_sas,
                 policies,
                 removed,
-            } => {
-                let message = format!(
-                    "events of the kernel were lost; compared with it: {missing_sas} SAs were missing, {policies} policies \
-                     installed again, {} SAs and {} policies removed that nobody uses",
-                    removed.sas, removed.policies
-                );
-                Record::new("kernel-repaired", message).write(Level::Warning);
-            }
-            kernel::Report::Trouble(message) => {
-                Record::new("kernel-trouble", message).write(Level::Warning)
-            }
+            } => self.events.tell(&Event::KernelRepaired {
+                missing_sas,
+                policies,
+                removed,
+            }),
+            kernel::Report::Trouble(message) => self.events.tell(&Event::KernelTrouble(message)),
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) enum BindError {
 /// Needs to be called within the runtime.
 pub(crate) fn bind(
     exempt: impl Fn(&UdpSocket) -> io::Result<()>,
-    without_ipv6: impl FnOnce(&io::Error),
+    without_ipv6: impl FnOnce(io::Error),
 ) -> Result<Sockets, BindError> {
     let mut sockets = Vec::new();
     let mut ipv6_missing = None;
@@ -79,7 +79,7 @@ pub(crate) fn bind(
         }
     }
     if let Some(error) = ipv6_missing {
-        without_ipv6(&error);
+        without_ipv6(error);
     }
     Ok(Sockets {
         sockets,

@@ -61,6 +61,13 @@ pub(crate) struct Counters {
     pub(crate) send_failed: u64,
 }
 
+impl Counters {
+    /// Not sent, for whatever reason.
+    pub(crate) const fn lost(&self) -> u64 {
+        self.would_block + self.send_failed
+    }
+}
+
 /// Datagrams as received, and the memory that the next ones are received into.
 pub(crate) struct Batch {
     buffer: Vec<u8>,

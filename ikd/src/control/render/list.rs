@@ -14,8 +14,8 @@ use ike::pki::Certificate;
 use super::find::missing;
 use super::{failure, mode, seconds, texts};
 use crate::control::View;
+use crate::events::spi;
 use crate::kernel::Traffic;
-use crate::log::events::spi;
 
 /// What SAs have carried.
 type TrafficBySa = HashMap<SaReference, Traffic>;

@@ -1,9 +1,9 @@
-//! What a line of the log can hold.
+//! What an event can tell: a line of the log, an entry of the journal, an event of a monitor.
 
 use ike::engine::event::Level;
 use ike::engine::failure::Failure;
 
-/// A line of the log before it is written. Fields that do not apply are `None` and are left out.
+/// What an event tells. Fields that do not apply are `None` and are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     /// The stable name of what happened.
@@ -47,15 +47,6 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// A line with nothing but its name and its text.
-    pub(crate) fn new(event: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            event,
-            message: message.into(),
-            ..Self::default()
-        }
-    }
-
     /// Adds why something failed.
     pub(crate) fn with_failure(mut self, failure: &Failure) -> Self {
         self.code = Some(failure.cause.code().name());

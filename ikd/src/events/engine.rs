@@ -1,151 +1,53 @@
-//! The engine's events as lines of the log.
+//! What the engine's events tell.
 
 use std::fmt::Display;
-use std::time::Duration;
 
-use ike::engine::event::{DropReason, Event, IkeSpis, Level};
+use ike::config::Name;
+use ike::engine::event::{Event, IkeSpis};
 use ike::engine::io::Path;
-use nix::errno::Errno;
 
-use super::limit::{INTERVAL, Limit};
-use super::record::Record;
+use super::Record;
 
-/// Lines of one kind that strangers may cause in an interval.
-const STRANGER_LINES: u64 = 10;
-
-/// Writes events, those that strangers cause in bounded number.
-#[derive(Debug, Default)]
-pub(crate) struct EventLog {
-    limit: Limit,
-}
-
-impl EventLog {
-    /// Writes an event, unless there were too many of its kind.
-    pub(crate) fn write(&mut self, event: &Event) {
-        let kind = match event {
-            Event::Dropped { reason, .. } => Some((reason.name(), None)),
-            Event::PeerRefused { .. } | Event::CookieMode { .. } => Some((event.name(), None)),
-            Event::Hint { connection, .. } | Event::ConnectionFailed { connection, .. } => {
-                Some((event.name(), Some(connection)))
-            }
-            _ => None,
-        };
-        let allowed = kind
-            .is_none_or(|(kind, connection)| self.limit.allows(kind, connection, STRANGER_LINES));
-        if allowed {
-            record(event).write(event.level());
-        }
-    }
-
-    /// A datagram could not be sent, for another reason than a full buffer.
-    pub(crate) fn send_failed(&mut self, path: &Path, error: Errno) {
-        if self.limit.allows("send-failed", None, STRANGER_LINES) {
-            let message = format!(
-                "a datagram to {} could not be sent from {}: {}",
-                path.remote,
-                path.local,
-                error.desc()
-            );
-            let (peer, local) = (Some(path.remote.to_string()), Some(path.local.to_string()));
-            let missing = matches!(error, Errno::EINVAL | Errno::EADDRNOTAVAIL);
-            let suggestion = missing.then(|| {
-                format!(
-                    "if no interface has {0} (`ip addr show to {0}`), give it to one, or correct `local:` of the connection",
-                    path.local.ip()
-                )
-            });
-            Record {
-                peer,
-                local,
-                suggestion,
-                ..Record::new("send-failed", message)
-            }
-            .write(Level::Warning);
-        }
-    }
-
-    /// Tells what was only counted, once per interval. To be called now and then with the boot clock.
-    pub(crate) fn turn(&mut self, boot: Duration) {
-        for (kind, connection, count) in self.limit.turn(boot) {
-            let dropped = DROP_REASONS.iter().any(|reason| reason.name() == kind);
-            let many = count > STRANGER_LINES;
-            if !dropped && !many {
-                continue;
-            }
-            let what = if dropped {
-                "datagrams dropped"
-            } else {
-                "events of this kind"
-            };
-            let seconds = INTERVAL.as_secs();
-            let message = format!("{count} {what} in the last {seconds} s: {kind}");
-            let record = Record {
-                code: Some(kind),
-                connection: connection.map(|name| name.to_string()),
-                count: Some(count),
-                ..Record::new("repeated", message)
-            };
-            record.write(if many { Level::Warning } else { Level::Debug });
-        }
-    }
-}
-
-const DROP_REASONS: [DropReason; 11] = [
-    DropReason::Malformed,
-    DropReason::UnknownSpi,
-    DropReason::BadIntegrity,
-    DropReason::MessageId,
-    DropReason::Unexpected,
-    DropReason::BadFlags,
-    DropReason::WrongAddress,
-    DropReason::HalfOpenLimit,
-    DropReason::InProgress,
-    DropReason::NotNegotiated,
-    DropReason::Unsolicited,
-];
-
-/// The line for an event.
-pub(crate) fn record(event: &Event) -> Record {
-    let record = describe(event);
-    let (connection, child) = names(event);
-    let path = path(event);
+/// What an event tells; its name, connection and peer are added by the caller.
+pub(super) fn record(event: &Event) -> Record {
     Record {
-        connection,
-        child,
-        peer: path.map(|path| path.remote.to_string()).or(record.peer),
-        local: path.map(|path| path.local.to_string()),
-        ..record
+        child: child(event).map(ToString::to_string),
+        local: path(event).map(|path| path.local.to_string()),
+        ..describe(event)
     }
 }
 
-fn names(event: &Event) -> (Option<String>, Option<String>) {
-    let text = |name: &ike::config::Name| Some(name.to_string());
+/// The connection, where it is known.
+pub(super) const fn connection(event: &Event) -> Option<&Name> {
     match event {
         Event::Initiating { connection, .. }
         | Event::IkeSaEstablished { connection, .. }
         | Event::IkeSaClosed { connection, .. }
         | Event::ConnectionFailed { connection, .. }
-        | Event::Hint { connection, .. } => (text(connection), None),
-        Event::ChildUp {
-            connection, child, ..
-        }
-        | Event::ChildDown {
-            connection, child, ..
-        } => (text(connection), text(child)),
-        Event::ChildFailed {
-            connection, child, ..
-        } => (text(connection), child.as_ref().and_then(text)),
+        | Event::Hint { connection, .. }
+        | Event::ChildUp { connection, .. }
+        | Event::ChildDown { connection, .. }
+        | Event::ChildFailed { connection, .. } => Some(connection),
         Event::Retransmitting { connection, .. } | Event::PeerRefused { connection, .. } => {
-            (connection.as_ref().and_then(text), None)
+            connection.as_ref()
         }
         Event::Dropped { .. }
         | Event::CookieMode { .. }
         | Event::Configured { .. }
-        | Event::PolicyFailed { .. } => (None, None),
+        | Event::PolicyFailed { .. } => None,
     }
 }
 
-fn path(event: &Event) -> Option<&Path> {
+const fn child(event: &Event) -> Option<&Name> {
+    match event {
+        Event::ChildUp { child, .. } | Event::ChildDown { child, .. } => Some(child),
+        Event::ChildFailed { child, .. } => child.as_ref(),
+        _ => None,
+    }
+}
+
+/// Between which addresses, where that is known.
+pub(super) const fn path(event: &Event) -> Option<&Path> {
     match event {
         Event::Initiating { path, .. }
         | Event::IkeSaEstablished { path, .. }
@@ -158,7 +60,10 @@ fn path(event: &Event) -> Option<&Path> {
 }
 
 fn describe(event: &Event) -> Record {
-    let line = |message: String| Record::new(event.name(), message);
+    let line = |message: String| Record {
+        message,
+        ..Record::default()
+    };
     match event {
         Event::Initiating { path, .. } => line(format!(
             "negotiating with {} from {}",
@@ -252,7 +157,6 @@ fn describe(event: &Event) -> Record {
             ..line(format!("no answer from {} to {exchange} yet", path.remote))
         },
         Event::Dropped { remote, reason } => Record {
-            peer: Some(remote.to_string()),
             code: Some(reason.name()),
             ..line(format!("datagram from {remote} dropped"))
         },
@@ -309,7 +213,8 @@ fn list(selectors: &[impl Display]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ike::config::Name;
+    use std::time::Duration;
+
     use ike::engine::failure::{Cause, Failure, Step};
 
     use super::*;
@@ -329,12 +234,13 @@ mod tests {
             after: Duration::from_secs(31),
             hint: None,
         };
-        let record = record(&Event::ConnectionFailed {
+        let record = crate::events::Event::Engine(Box::new(Event::ConnectionFailed {
             connection: branch(),
             path: Some(path),
             failure: Failure::new(Step::IkeSaInit, cause),
             retry_in: Some(Duration::from_secs(10)),
-        });
+        }))
+        .record();
         assert_eq!(record.event, "connection-failed");
         assert_eq!(record.connection.as_deref(), Some("branch"));
         assert_eq!(record.peer.as_deref(), Some("198.51.100.7:500"));
@@ -353,12 +259,5 @@ mod tests {
                 .expect("something to do")
                 .contains("UDP ports 500 and 4500")
         );
-    }
-
-    #[test]
-    fn every_reason_to_drop_is_counted_under_its_name() {
-        let names: std::collections::BTreeSet<_> =
-            DROP_REASONS.iter().map(|reason| reason.name()).collect();
-        assert_eq!(names.len(), DROP_REASONS.len());
     }
 }

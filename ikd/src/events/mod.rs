@@ -1,0 +1,239 @@
+//! What the daemon tells: one enum, from which the log, the monitors of the control socket and the metrics are made.
+//!
+//! ```text
+//!   engine -----.                                  .--> log: the levels that are set, strangers in bounded number
+//!   shell ------+--> Event --> Events::tell -------+--> monitors: a bounded queue each
+//!   start ------'      '-- kind, level, record     '--> metrics
+//! ```
+//!
+//! [`kind`] has the names, [`engine`] and [`own`] say what an event tells, as a [`Record`].
+
+mod engine;
+pub(crate) mod kind;
+mod limit;
+mod own;
+mod record;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ike::config::Name;
+use ike::engine::event::{DropReason, Event as EngineEvent, Level};
+use ike::engine::io::Path;
+use nix::errno::Errno;
+
+pub(crate) use engine::spi;
+use limit::{INTERVAL, Limit};
+pub(crate) use own::paths;
+pub(crate) use record::{Record, some};
+
+use crate::expiry;
+use crate::kernel::Removed;
+use crate::sockets::Counters;
+
+/// Something worth knowing happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// In the engine: negotiations, SAs, strangers.
+    Engine(Box<EngineEvent>),
+    /// Core dumps could not be switched off.
+    NotHardened(Errno),
+    /// Something is wrong, or doubtful, in a policy file.
+    ConfigurationProblem(policies::Problem),
+    /// The daemon could not start.
+    StartFailed {
+        /// Why.
+        message: String,
+        /// What to do.
+        suggestion: Option<String>,
+    },
+    /// This machine has no IPv6.
+    NoIpv6(std::io::Error),
+    /// Something on this machine will keep traffic from passing.
+    Preflight {
+        /// How bad it is.
+        level: Level,
+        /// A stable word for it.
+        code: &'static str,
+        /// What it is.
+        message: String,
+        /// What to do.
+        suggestion: Option<String>,
+    },
+    /// Sockets and owners are there.
+    Started {
+        /// Connections configured.
+        connections: usize,
+        /// Pass and drop policies configured.
+        shunts: usize,
+        /// The control socket.
+        control: PathBuf,
+    },
+    /// What passes beside policies for everything, by name.
+    Holes(Vec<Name>),
+    /// The configuration's policies are in force.
+    Ready,
+    /// The configuration, or changed files, were not taken.
+    ReloadFailed {
+        /// A stable word for why.
+        code: &'static str,
+        /// What was not taken.
+        summary: String,
+        /// The facts, a line each; empty where each has been told by itself.
+        detail: Vec<String>,
+        /// What to do.
+        suggestion: &'static str,
+    },
+    /// Files that policies name have changed and are in force.
+    FilesChanged(Vec<PathBuf>),
+    /// A certificate or CRL ends soon or has ended; the time is now, since the Unix epoch.
+    Credential(expiry::Due, Duration),
+    /// So often came what is told in bounded number.
+    Repeated {
+        /// What, by the name of the event or the reason.
+        kind: &'static str,
+        /// Of which connection.
+        connection: Option<Name>,
+        /// How often in the last interval.
+        count: u64,
+        /// Whether it is a reason for datagrams to be dropped.
+        dropped: bool,
+        /// Whether some of it was not told.
+        many: bool,
+    },
+    /// A datagram could not be sent, for another reason than a full buffer.
+    SendFailed {
+        /// From where to where.
+        path: Path,
+        /// The system's reason.
+        error: Errno,
+    },
+    /// Datagrams that went wrong since the last time.
+    Udp(Counters),
+    /// What an earlier ikd had left in the kernel is gone.
+    KernelSwept(Removed),
+    /// The kernel's events were lost; what differed is put right.
+    KernelRepaired {
+        /// SAs that had vanished.
+        missing_sas: usize,
+        /// Policies installed again.
+        policies: usize,
+        /// What was ours and used by nobody.
+        removed: Removed,
+    },
+    /// Something did not work in the kernel that no Child SA waited for.
+    KernelTrouble(String),
+    /// The daemon ends.
+    Stopping(Stopping),
+    /// The daemon cannot go on.
+    Failed(std::io::Error),
+}
+
+/// How far the end is.
+#[derive(Debug)]
+pub(crate) enum Stopping {
+    /// Told to, by whom.
+    Asked(String),
+    /// Told to again, by whom: it ends at once.
+    AtOnce(String),
+    /// Not every peer was said goodbye to within the time.
+    PeersLeft(Duration),
+    /// So much was still in the kernel and is removed.
+    Cleaned(Removed),
+    /// The kernel did not answer.
+    KernelSilent,
+}
+
+impl Event {
+    /// The connection that it is about, where it is about one.
+    pub(crate) fn connection(&self) -> Option<&Name> {
+        match self {
+            Self::Engine(event) => engine::connection(event),
+            Self::Credential(due, _) => match &due.connections[..] {
+                [only] => Some(only),
+                _ => None,
+            },
+            Self::Repeated { connection, .. } => connection.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The address and port of the other side, where there is one.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Engine(event) => match &**event {
+                EngineEvent::Dropped { remote, .. } => Some(*remote),
+                event => engine::path(event).map(|path| path.remote),
+            },
+            Self::SendFailed { path, .. } => Some(path.remote),
+            _ => None,
+        }
+    }
+}
+
+/// Lines of one kind that strangers may cause in an interval.
+const STRANGER_LINES: u64 = 10;
+
+/// Tells events to everybody who listens.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    limit: Limit,
+}
+
+impl Events {
+    /// Tells an event; the log does not get it where there were too many of its kind.
+    pub(crate) fn tell(&mut self, event: &Event) {
+        let allowed = limited(event)
+            .is_none_or(|(kind, connection)| self.limit.allows(kind, connection, STRANGER_LINES));
+        if allowed {
+            event.record().write(event.level());
+        }
+    }
+
+    /// Tells what was only counted, once per interval. To be called now and then with the boot clock.
+    pub(crate) fn turn(&mut self, boot: Duration) {
+        let counted: Vec<_> = self.limit.turn(boot).collect();
+        for (kind, connection, count) in counted {
+            let dropped = DropReason::ALL.iter().any(|reason| reason.name() == kind);
+            let many = count > STRANGER_LINES;
+            if dropped || many {
+                self.tell(&Event::Repeated {
+                    kind,
+                    connection,
+                    count,
+                    dropped,
+                    many,
+                });
+            }
+        }
+    }
+
+    /// Tells what the policy language found.
+    pub(crate) fn problems(&mut self, report: &policies::Report) {
+        for problem in &report.problems {
+            self.tell(&Event::ConfigurationProblem(problem.clone()));
+        }
+    }
+}
+
+/// As what an event counts that strangers can cause.
+fn limited(event: &Event) -> Option<(&'static str, Option<&Name>)> {
+    let name = event.kind().name;
+    match event {
+        Event::SendFailed { .. } => Some((name, None)),
+        Event::Engine(event) => match &**event {
+            EngineEvent::Dropped { reason, .. } => Some((reason.name(), None)),
+            EngineEvent::PeerRefused { .. } | EngineEvent::CookieMode { .. } => Some((name, None)),
+            EngineEvent::Hint { connection, .. }
+            | EngineEvent::ConnectionFailed { connection, .. } => Some((name, Some(connection))),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// How long what is told in bounded number is counted together.
+const fn interval_seconds() -> u64 {
+    INTERVAL.as_secs()
+}
