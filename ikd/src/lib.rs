@@ -27,6 +27,7 @@ pub mod reference;
 mod shell;
 mod sockets;
 mod start;
+mod systemd;
 
 use std::process::ExitCode;
 

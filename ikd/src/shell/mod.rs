@@ -21,6 +21,7 @@ use std::time::Duration;
 use ike::config::Configuration;
 use ike::engine::Engine;
 use ike::engine::io::{Answer, Command, CommandId, Input, Now, QuestionId, RecordId, Reply};
+use ike::engine::snapshot::Standing;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -32,6 +33,7 @@ use crate::events::{Event, Events, Stopping};
 use crate::kernel;
 use crate::preflight::Warning;
 use crate::sockets::{Batch, Sockets};
+use crate::systemd::Manager;
 use crate::{control, credentials, expiry, fetch};
 
 /// How long the peers and the kernel may take to be said goodbye to.
@@ -67,6 +69,7 @@ pub(crate) struct Shell {
     /// Who waits for the next answers to a reload, in their order; `None` for a signal.
     reloads: VecDeque<Option<reload::Waiter>>,
     persisted: Vec<RecordId>,
+    systemd: Manager,
     goodbye: Goodbye,
 }
 
@@ -143,6 +146,7 @@ impl Shell {
             last_command: 0,
             reloads: VecDeque::new(),
             persisted: Vec::new(),
+            systemd: Manager::from_environment(),
             goodbye: Goodbye::default(),
         };
         shell.tell_preflight(preflight);
@@ -156,6 +160,8 @@ impl Shell {
         // Nobody is answered before what the configuration protects is protected.
         self.kernel.sweep().await;
         self.events.tell(&Event::Ready);
+        self.tell_status();
+        self.systemd.ready();
         let worked = self.work(&mut inputs).await;
         let failed = worked.is_err();
         if let Err(error) = worked {
@@ -175,6 +181,8 @@ impl Shell {
 
     async fn work(&mut self, inputs: &mut Inputs) -> io::Result<()> {
         let mut log_turn = tokio::time::interval(LOG_TURN);
+        let watchdog = self.systemd.feeding();
+        let mut feeding = tokio::time::interval(watchdog.unwrap_or(Duration::MAX));
         while !self.goodbye.is_over() {
             self.timer.set(self.deadline)?;
             let goodbye_ends = self.goodbye.until.unwrap_or_else(Instant::now);
@@ -199,9 +207,11 @@ impl Shell {
                 _ = inputs.hangup.recv() => self.reload(None),
                 _ = inputs.terminate.recv() => self.say_goodbye("SIGTERM"),
                 _ = inputs.interrupt.recv() => self.say_goodbye("SIGINT"),
+                _ = feeding.tick(), if watchdog.is_some() => self.systemd.alive(),
                 () = tokio::time::sleep_until(goodbye_ends), if self.goodbye.until.is_some() => break,
                 _ = log_turn.tick() => {
                     self.tell_counted();
+                    self.tell_status();
                     if clock::now().boot.saturating_sub(self.expiry_looked) >= EXPIRY_TURN {
                         self.tell_expiry();
                     }
@@ -226,6 +236,25 @@ impl Shell {
         if counters.not_ike + counters.lost() > 0 {
             self.events.tell(&Event::Udp(counters));
         }
+    }
+
+    /// What `systemctl status` shows, some seconds old.
+    fn tell_status(&mut self) {
+        if !self.systemd.listens() {
+            return;
+        }
+        let Standing {
+            connections,
+            up,
+            children,
+        } = self.engine.standing();
+        let refused = match &self.facts.reload_failure {
+            Some(failure) => format!("; the newest reload was refused: {}", failure.code),
+            None => String::new(),
+        };
+        self.systemd.status(format!(
+            "connections: {up} of {connections} up, Child SAs: {children}{refused}"
+        ));
     }
 
     /// What will bite on this machine, where it was not told before.
@@ -292,6 +321,7 @@ impl Shell {
             return;
         }
         self.stopping(Stopping::Asked(who.to_owned()));
+        self.systemd.stopping();
         self.goodbye.until = Some(Instant::now() + GOODBYE);
         self.command(Command::Shutdown, Waiter::Goodbye);
     }

@@ -25,6 +25,7 @@ impl Shell {
             }
             return;
         }
+        self.systemd.reloading();
         self.reloads.push_back(waiter);
         self.credentials.send(Work::Reload);
     }
@@ -44,10 +45,15 @@ impl Shell {
             }
             Err(refused) => Err(self.refuse(&refused, changed)),
         };
+        self.tell_status();
         if changed.is_some() {
             return;
         }
-        if let Some(waiter) = self.reloads.pop_front().flatten() {
+        let waiter = self.reloads.pop_front().flatten();
+        if self.reloads.is_empty() && self.goodbye.until.is_none() {
+            self.systemd.ready();
+        }
+        if let Some(waiter) = waiter {
             let _ = waiter.send(outcome);
         }
     }

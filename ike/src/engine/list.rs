@@ -6,7 +6,7 @@ use super::Engine;
 use super::connections::Entry;
 use super::ike_sa::{ChildSa, ChildState, IkeSa};
 use super::snapshot::{
-    ChildSnapshot, ConnectionSnapshot, ConnectionState, IkeSaSnapshot, Snapshot,
+    ChildSnapshot, ConnectionSnapshot, ConnectionState, IkeSaSnapshot, Snapshot, Standing,
 };
 
 impl Engine {
@@ -23,6 +23,25 @@ impl Engine {
             half_open: self.half_open.count(),
             strangers: self.strangers.iter().cloned().collect(),
         }
+    }
+
+    /// How much of what is configured stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let mut standing = Standing::default();
+        for entry in self.connections.entries.values() {
+            let established = || {
+                let sas = entry.sas.iter().filter_map(|own| self.ike_sas.get(own));
+                sas.filter_map(|sa| sa.established())
+            };
+            standing.connections += 1;
+            standing.up += usize::from(established().next().is_some());
+            standing.children += established()
+                .flat_map(|established| &established.children)
+                .filter(|child| matches!(child.state, ChildState::Installed(_)))
+                .count();
+        }
+        standing
     }
 
     fn connection_snapshot(&self, entry: &Entry) -> ConnectionSnapshot {
