@@ -4,6 +4,7 @@
     reason = "a test helper that fails is a failed test"
 )]
 
+mod describe;
 mod hostile;
 mod rfc7296;
 mod round_trip;

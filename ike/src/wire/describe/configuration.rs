@@ -64,53 +64,41 @@ pub(super) fn configuration(reader: &mut Reader<'_>) -> Read {
     let kind = reader.code8("CFG Type", |n| ConfigType(n).name())?;
     reader.gist(ConfigType(kind).to_string());
     reader.reserved(3)?;
+    let mut separator = ": ";
     while reader.remaining() > 0 {
-        let value = attribute(reader)?;
-        reader.gist(value);
+        let value = attribute(reader);
+        reader.gist_after(std::mem::replace(&mut separator, ", "), value);
     }
     Ok(())
 }
 
-fn attribute(reader: &mut Reader<'_>) -> Read<String> {
+fn attribute(reader: &mut Reader<'_>) -> String {
     const HEADER: usize = 4;
     let available = reader.remaining();
-    let &[type_high, type_low, high, low, ..] = reader.peek() else {
-        return Err(reader.broken(format!(
-            "an attribute begins with {HEADER} octets, {available} are left"
-        )));
-    };
-    let kind = A(u16::from_be_bytes([type_high, type_low]) & 0x7fff);
-    let declared = usize::from(u16::from_be_bytes([high, low]));
-    Ok(
-        reader.group("Configuration Attribute", HEADER + declared, |reader| {
-            let from = reader.at();
-            let [octet, _] = reader.array()?;
-            let mark = reader.push("Attribute Type", spelled(kind.name(), kind.0), from);
-            if octet & 0x80 != 0 {
-                reader.note(mark, "the reserved bit is set; receivers ignore it");
-            }
-            reader.u16("Length")?;
-            if declared > available - HEADER {
-                let left = available - HEADER;
-                reader.refuse(reader.last(), format!("{left} octets are left"));
-            }
-            let name = kind.to_string();
-            let length = reader.remaining();
-            if length == 0 {
-                reader.gist(name);
-                return Ok(());
-            }
-            let items = LAYOUTS
-                .iter()
-                .find(|(known, _)| *known == kind)
-                .map(|(_, items)| *items);
-            let value = reader.data("Value", length, |reader| {
-                layout::read(reader, items.unwrap_or(&[Rest("Value")]))
-            });
-            reader.gist(format!("{name} {value}"));
-            Ok(())
-        }),
-    )
+    let length = HEADER + usize::from(reader.peek_u16(2).unwrap_or_default());
+    reader.group("Configuration Attribute", length, |reader| {
+        let from = reader.at();
+        let kind = u16::from_be_bytes(reader.array()?);
+        let (reserved, kind) = (kind & 0x8000 != 0, A(kind & 0x7fff));
+        reader.gist(kind.to_string());
+        let mark = reader.push("Attribute Type", spelled(kind.name(), kind.0), from);
+        if reserved {
+            reader.note(mark, "the reserved bit is set; receivers ignore it");
+        }
+        reader.u16("Length")?;
+        if length > available {
+            let left = reader.remaining();
+            reader.refuse(reader.last(), format!("{left} octets are left"));
+        }
+        let left = reader.remaining();
+        if left > 0 {
+            let known = LAYOUTS.iter().find(|(known, _)| *known == kind);
+            let items = known.map_or(&[Any("Value")] as &[Item], |(_, items)| items);
+            let value = reader.data("Value", left, |reader| layout::read(reader, items));
+            reader.gist_after(" ", value);
+        }
+        Ok(())
+    })
 }
 
 /// 3GPP TS 24.302: an IPv4 address of the home agent may follow.

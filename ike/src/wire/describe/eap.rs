@@ -1,13 +1,18 @@
 //! The EAP payload: one EAP message (RFC 7296 section 3.16, RFC 3748 section 4).
 
 use super::names;
-use super::reader::{Read, Reader, spelled};
+use super::reader::{Read, Reader, named};
 
 const IDENTITY: u8 = 1;
 const NOTIFICATION: u8 = 2;
 const NAK: u8 = 3;
+const MD5_CHALLENGE: u8 = 4;
+const ONE_TIME_PASSWORD: u8 = 5;
+const GENERIC_TOKEN_CARD: u8 = 6;
 const MSCHAPV2: u8 = 26;
 const EXPANDED: u8 = 254;
+
+const RESPONSE: u8 = 2;
 
 pub(super) fn message(reader: &mut Reader<'_>) -> Read {
     let octets = reader.remaining();
@@ -15,7 +20,7 @@ pub(super) fn message(reader: &mut Reader<'_>) -> Read {
     let identifier = reader.u8("Identifier")?;
     reader.gist(format!(
         "{} {identifier}",
-        spelled(names::eap_code(code), code)
+        named(names::eap_code(code), code)
     ));
     let length = reader.u16("Length")?;
     if usize::from(length) != octets {
@@ -26,7 +31,7 @@ pub(super) fn message(reader: &mut Reader<'_>) -> Read {
     }
     let length = reader.remaining();
     let value = reader.data("EAP Data", length, |reader| data(reader, code));
-    reader.gist(value);
+    reader.gist_after(": ", value);
     Ok(())
 }
 
@@ -36,7 +41,7 @@ fn data(reader: &mut Reader<'_>, code: u8) -> Read {
         return Ok(());
     }
     let kind = reader.code8("Type", names::eap_type)?;
-    reader.gist(spelled(names::eap_type(kind), kind));
+    reader.gist(named(names::eap_type(kind), kind));
     match kind {
         _ if reader.remaining() == 0 => {}
         IDENTITY | NOTIFICATION => {
@@ -46,11 +51,12 @@ fn data(reader: &mut Reader<'_>, code: u8) -> Read {
         NAK => {
             while reader.remaining() > 0 {
                 let wanted = reader.code8("Desired Authentication Type", names::eap_type)?;
-                reader.gist(format!(
-                    "wants {}",
-                    spelled(names::eap_type(wanted), wanted)
-                ));
+                reader.gist(format!("wants {}", named(names::eap_type(wanted), wanted)));
             }
+        }
+        MD5_CHALLENGE | ONE_TIME_PASSWORD | GENERIC_TOKEN_CARD if code == RESPONSE => {
+            let length = reader.remaining();
+            password(reader, "Type-Data", length)?;
         }
         MSCHAPV2 => mschapv2(reader)?,
         EXPANDED => {
@@ -65,8 +71,15 @@ fn data(reader: &mut Reader<'_>, code: u8) -> Read {
     Ok(())
 }
 
-/// The framing that Windows gave to RFC 2759. The response to a challenge is shown by its length alone: with the challenge,
-/// it is what a password guesser needs, and nobody reads it.
+/// Octets that are a password, or that a password can be guessed from: people show descriptions to others.
+fn password(reader: &mut Reader<'_>, name: &'static str, length: usize) -> Read {
+    let from = reader.at();
+    reader.octets(length)?;
+    reader.push(name, format!("{length} octets, not shown"), from);
+    Ok(())
+}
+
+/// The framing that Windows gave to RFC 2759.
 fn mschapv2(reader: &mut Reader<'_>) -> Read {
     let opcode = reader.code8("OpCode", names::mschapv2)?;
     reader.gist(names::mschapv2(opcode).unwrap_or_default());
@@ -81,9 +94,7 @@ fn mschapv2(reader: &mut Reader<'_>) -> Read {
             if opcode == 1 {
                 reader.hex("Challenge", size)?;
             } else {
-                let from = reader.at();
-                reader.octets(size)?;
-                reader.push("Response", format!("{size} octets"), from);
+                password(reader, "Response", size)?;
             }
             let name = reader.text_rest("Name");
             reader.gist(name);

@@ -1,6 +1,6 @@
 //! Who somebody is: identification, certificates and requests for them (RFC 7296 sections 3.5 to 3.7).
 
-use super::reader::{Read, Reader, hex};
+use super::reader::{Read, Reader, hex, hex_or_text};
 use crate::config::identity::Identity;
 use crate::crypto::signature::PublicKey;
 use crate::pki::{Certificate, CertificateError, RevocationList};
@@ -23,7 +23,7 @@ pub(super) fn identification(reader: &mut Reader<'_>, strict: bool) -> Read {
     reader.gist(kind.to_string());
     reader.reserved(3)?;
     let value = identity(reader, kind);
-    reader.gist(value);
+    reader.gist_after(" ", value);
     Ok(())
 }
 
@@ -44,10 +44,7 @@ fn identity(reader: &mut Reader<'_>, kind: IdType) -> String {
                 .map(|identity| identity.to_string())
                 .map_err(|error| error.to_string())
         }
-        _ => Ok(printable(octets).map_or_else(
-            || hex(octets),
-            |text| format!("{} = \"{text}\"", hex(octets)),
-        )),
+        _ => Ok(hex_or_text(octets)),
     };
     let value = read.clone().unwrap_or_else(|_| hex(octets));
     let mark = reader.push(NAME, value.clone(), from);
@@ -55,16 +52,6 @@ fn identity(reader: &mut Reader<'_>, kind: IdType) -> String {
         reader.note(mark, reason);
     }
     value
-}
-
-/// The text, where octets are nothing else.
-pub(super) fn printable(octets: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(octets).ok()?;
-    (!text.is_empty()
-        && text
-            .bytes()
-            .all(|octet| octet.is_ascii_graphic() || octet == b' '))
-    .then_some(text)
 }
 
 /// The payload CERT.
@@ -82,7 +69,7 @@ pub(super) fn certificate(reader: &mut Reader<'_>) -> Read {
             let list = RevocationList::parse(reader.rest());
             let value = list
                 .as_ref()
-                .map(|list| format!("a list of {} revoked certificates", list.entries()));
+                .map(|list| format!("{} revoked", list.entries()));
             read_or_not(reader, "X.509 CRL", value, from);
             Ok(())
         }

@@ -1,7 +1,7 @@
 //! Small formats as tables: the data of notifies and configuration attributes are short rows of known fields.
 
 use super::names;
-use super::reader::{Read, Reader, hex, spelled};
+use super::reader::{Read, Reader, hex, hex_or_text, named};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A piece of a format. The string is the RFC's name of the field.
@@ -20,8 +20,9 @@ pub(super) enum Item {
     Octets(&'static str, usize),
     /// The octets that are left, but so many.
     AllBut(&'static str, usize),
-    /// What is left, as octets; as text.
+    /// What is left: as octets; as octets or text, whichever it is; as text.
     Rest(&'static str),
+    Any(&'static str),
     Text(&'static str),
     Ipv4(&'static str),
     Ipv6(&'static str),
@@ -46,12 +47,14 @@ fn read_item(reader: &mut Reader<'_>, item: &Item) -> Read {
         Item::U16(name, unit) => (name, with_unit(u16::from_be_bytes(reader.array()?), unit)),
         Item::U32(name, unit) => (name, with_unit(u32::from_be_bytes(reader.array()?), unit)),
         Item::Code8(name, known) => {
-            let [code] = reader.array()?;
-            (name, spelled(known(code), code))
+            let code = reader.code8(name, known)?;
+            reader.gist(named(known(code), code));
+            return Ok(());
         }
         Item::Code16(name, known) => {
-            let code = u16::from_be_bytes(reader.array()?);
-            (name, spelled(known(code), code))
+            let code = reader.code16(name, known)?;
+            reader.gist(named(known(code), code));
+            return Ok(());
         }
         Item::Bits(name, bits) => {
             let [octet] = reader.array()?;
@@ -60,9 +63,10 @@ fn read_item(reader: &mut Reader<'_>, item: &Item) -> Read {
         Item::Octets(name, count) => (name, hex(reader.octets(count)?)),
         Item::AllBut(name, count) => {
             let taken = reader.remaining().saturating_sub(count);
-            (name, hex(reader.octets(taken)?))
+            (name, hex_or_text(reader.octets(taken)?))
         }
         Item::Rest(name) => (name, hex(reader.rest())),
+        Item::Any(name) => (name, hex_or_text(reader.rest())),
         Item::Text(name) => {
             let text = reader.text_rest(name);
             reader.gist(text);

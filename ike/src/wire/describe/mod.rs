@@ -20,6 +20,7 @@
 mod configuration;
 mod eap;
 mod identity;
+mod key_exchange;
 mod layout;
 mod names;
 mod notify;
@@ -32,8 +33,7 @@ mod vendors;
 
 use super::header::Header;
 use super::numbers::{ExchangeType, PayloadType};
-use super::payload::ke::Nonce;
-use reader::{Read, Reader, spelled};
+use reader::{Read, Reader, named, possible};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -123,77 +123,79 @@ pub fn payloads(first: PayloadType, bytes: &[u8]) -> Described {
     reader::run(bytes, |reader| read_chain(reader, first, true))
 }
 
+/// The flags of the header, and IKEv1's (RFC 2408 section 3.1).
+const FLAGS: &[(u8, &str)] = &[(0x08, "Initiator"), (0x10, "Version"), (0x20, "Response")];
+const IKEV1_FLAGS: &[(u8, &str)] = &[(1, "Encryption"), (2, "Commit"), (4, "Authentication Only")];
+
 /// The header, and where the message ends by its length field. `actual`: the octets there are, if the length is to be held
 /// against them.
 fn read_header(reader: &mut Reader<'_>, actual: Option<usize>) -> Option<(Header, usize)> {
     let length = reader.remaining().min(Header::LENGTH);
     let head = Header::parse(reader.peek()).ok();
     reader.group("Header", length, |reader| {
+        // A version has its own names for the fields before it.
+        let ikev1 = head.is_some_and(|head| head.major == 1);
         let from = reader.at();
         let initiator = reader.octets(8)?;
-        reader.push("IKE SA Initiator's SPI", plain_hex(initiator), from);
+        let mark = reader.push("IKE SA Initiator's SPI", plain_hex(initiator), from);
+        if initiator.iter().all(|&octet| octet == 0) {
+            reader.note(mark, "it is never zero");
+        }
         let from = reader.at();
         let responder = reader.octets(8)?;
         let unset = responder.iter().all(|&octet| octet == 0);
         let value = plain_hex(responder) + if unset { " (not chosen yet)" } else { "" };
         reader.push("IKE SA Responder's SPI", value, from);
-        reader.code8("Next Payload", |n| PayloadType(n).name())?;
+        reader.code8("Next Payload", |n| {
+            if ikev1 {
+                names::ikev1_payload(n)
+            } else {
+                PayloadType(n).name()
+            }
+        })?;
         let from = reader.at();
         let [version] = reader.array()?;
         let (major, minor) = (version >> 4, version & 0x0f);
         let mark = reader.push("Version", format!("{major}.{minor}"), from);
         match major {
             2 => {}
-            1 => reader.refuse(
-                mark,
-                "this is IKEv1: what follows the header is another protocol and is not shown",
-            ),
+            1 => {
+                reader.gist("IKEv1");
+                reader.refuse(mark, "this is IKEv1; what follows the header is not shown");
+            }
             _ => reader.refuse(
                 mark,
                 format!("major version {major} is not known; IKEv2 is 2"),
             ),
         }
-        let from = reader.at();
-        let [exchange] = reader.array()?;
-        let exchange = if major == 1 {
-            spelled(names::ikev1_exchange(exchange), exchange)
-        } else {
-            spelled(ExchangeType(exchange).name(), exchange)
+        let known = |n| {
+            if ikev1 {
+                names::ikev1_exchange(n)
+            } else {
+                ExchangeType(n).name()
+            }
         };
-        reader.gist(exchange.clone());
-        reader.push("Exchange Type", exchange, from);
+        let exchange = reader.code8("Exchange Type", known)?;
+        reader.gist(named(known(exchange), exchange));
         let from = reader.at();
         let [flags] = reader.array()?;
-        let (text, reserved) = if major == 1 {
-            (
-                names::bits(
-                    flags,
-                    &[(1, "Encryption"), (2, "Commit"), (4, "Authentication Only")],
-                ),
-                0xf8,
-            )
-        } else {
-            reader.gist(if flags & 0x20 == 0 {
-                "request"
-            } else {
-                "response"
-            });
-            (
-                names::bits(
-                    flags,
-                    &[(0x08, "Initiator"), (0x10, "Version"), (0x20, "Response")],
-                ),
-                0xc7,
-            )
-        };
-        let mark = reader.push("Flags", text, from);
-        if flags & reserved != 0 {
+        let bits = if ikev1 { IKEV1_FLAGS } else { FLAGS };
+        let mark = reader.push("Flags", names::bits(flags, bits), from);
+        let reserved = bits.iter().fold(flags, |flags, (bit, _)| flags & !bit);
+        if reserved != 0 {
             reader.note(
                 mark,
-                format!(
-                    "reserved bits are set ({:#04x}); receivers ignore them",
-                    flags & reserved
-                ),
+                format!("reserved bits are set ({reserved:#04x}); receivers ignore them"),
+            );
+        }
+        if !ikev1 {
+            reader.gist_after(
+                " ",
+                if flags & 0x20 == 0 {
+                    "request"
+                } else {
+                    "response"
+                },
             );
         }
         let id = reader.u32("Message ID")?;
@@ -202,7 +204,7 @@ fn read_header(reader: &mut Reader<'_>, actual: Option<usize>) -> Option<(Header
         let declared = u32::from_be_bytes(reader.array()?);
         let mark = reader.push("Length", format!("{declared} octets"), from);
         if let Some(actual) = actual.filter(|&actual| u32::try_from(actual) != Ok(declared)) {
-            reader.refuse(mark, format!("there are {actual} octets"));
+            reader.refuse(mark, format!("the message has {actual} octets"));
         }
         Ok(())
     });
@@ -235,14 +237,10 @@ fn read_chain(reader: &mut Reader<'_>, first: PayloadType, inner: bool) {
 fn read_payload(reader: &mut Reader<'_>, kind: PayloadType) -> Option<PayloadType> {
     const GENERIC_HEADER: usize = 4;
     let available = reader.remaining();
-    let (next, declared) = match *reader.peek() {
-        [next, _, high, low, ..] => (
-            Some(PayloadType(next)),
-            usize::from(u16::from_be_bytes([high, low])),
-        ),
-        _ => (None, available),
-    };
-    let right = (GENERIC_HEADER..=available).contains(&declared);
+    let next = reader.peek().first().copied().map(PayloadType);
+    let declared = reader.peek_u16(2).map_or(available, usize::from);
+    let lengths = GENERIC_HEADER..=available;
+    let right = lengths.contains(&declared);
     let length = if right { declared } else { available };
     reader.payload(title(kind), kind, length, |reader| {
         if reader.remaining() == 0 {
@@ -256,14 +254,11 @@ fn read_payload(reader: &mut Reader<'_>, kind: PayloadType) -> Option<PayloadTyp
         let known =
             (PayloadType::SA.0..=PayloadType::EAP.0).contains(&kind.0) || kind == PayloadType::SKF;
         if critical && !known {
-            reader.refuse(
-                mark,
-                format!("a critical payload that is not understood: {}", title(kind)),
-            );
+            reader.refuse(mark, "it is set, and the payload is not understood");
         } else if critical {
             reader.note(
                 mark,
-                "set on a payload that everybody knows; receivers ignore it",
+                "it is set on a payload that everybody knows; receivers ignore it",
             );
         } else if flags != 0 {
             reader.note(
@@ -275,10 +270,7 @@ fn read_payload(reader: &mut Reader<'_>, kind: PayloadType) -> Option<PayloadTyp
         let declared = u16::from_be_bytes(reader.array()?);
         let mark = reader.push("Payload Length", format!("{declared} octets"), from);
         if !right {
-            reader.refuse(
-                mark,
-                format!("{GENERIC_HEADER} to {available} are possible here"),
-            );
+            reader.refuse(mark, possible(&lengths));
         }
         read_body(reader, kind, PayloadType(next))
     });
@@ -288,13 +280,13 @@ fn read_payload(reader: &mut Reader<'_>, kind: PayloadType) -> Option<PayloadTyp
 fn read_body(reader: &mut Reader<'_>, kind: PayloadType, next: PayloadType) -> Read {
     match kind {
         PayloadType::SA => sa::proposals(reader),
-        PayloadType::KE => key_exchange(reader),
+        PayloadType::KE => key_exchange::key_exchange(reader),
         PayloadType::IDI | PayloadType::IDR => identity::identification(reader, true),
         PayloadType::IDG => identity::identification(reader, false),
         PayloadType::CERT => identity::certificate(reader),
         PayloadType::CERTREQ => identity::certificate_request(reader),
         PayloadType::AUTH => signature::authentication(reader),
-        PayloadType::NONCE => nonce(reader),
+        PayloadType::NONCE => key_exchange::nonce(reader),
         PayloadType::NOTIFY => notify::notify(reader),
         PayloadType::DELETE => notify::delete(reader),
         PayloadType::VENDOR_ID => vendors::vendor_id(reader),
@@ -313,31 +305,6 @@ fn read_body(reader: &mut Reader<'_>, kind: PayloadType, next: PayloadType) -> R
             Ok(())
         }
     }
-}
-
-/// RFC 7296 section 3.4.
-fn key_exchange(reader: &mut Reader<'_>) -> Read {
-    let method = reader.code16("Key Exchange Method", names::key_exchange)?;
-    reader.gist(spelled(names::key_exchange(method), method));
-    reader.reserved(2)?;
-    reader.gist(format!("{} octets", reader.remaining()));
-    reader.hex_rest("Key Exchange Data");
-    Ok(())
-}
-
-/// RFC 7296 section 3.9.
-fn nonce(reader: &mut Reader<'_>) -> Read {
-    let length = reader.remaining();
-    reader.gist(format!("{length} octets"));
-    let mark = reader.hex_rest("Nonce Data");
-    if !(Nonce::SHORTEST..=Nonce::LONGEST).contains(&length) {
-        let (least, most) = (Nonce::SHORTEST, Nonce::LONGEST);
-        reader.refuse(
-            mark,
-            format!("{length} octets; {least} to {most} are allowed"),
-        );
-    }
-    Ok(())
 }
 
 /// RFC 7296 section 3.14. Where the IV ends, only the cipher knows.

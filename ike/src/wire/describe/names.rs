@@ -46,6 +46,26 @@ names! {
         53 "Encrypted and Authenticated Fragment (SKF)",
         54 "Puzzle Solution (PS)",
     }
+    /// Payloads of IKEv1, RFC 2408 section 3.1 and RFC 3947 section 6.
+    ikev1_payload(u8) {
+        0 "NONE",
+        1 "SA",
+        2 "P",
+        3 "T",
+        4 "KE",
+        5 "ID",
+        6 "CERT",
+        7 "CR",
+        8 "HASH",
+        9 "SIG",
+        10 "NONCE",
+        11 "N",
+        12 "D",
+        13 "VID",
+        14 "Attributes",
+        20 "NAT-D",
+        21 "NAT-OA",
+    }
     /// Exchange types of IKEv1, RFC 2408 section 3.1 and RFC 2409.
     ikev1_exchange(u8) {
         1 "Base",

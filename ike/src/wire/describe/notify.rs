@@ -7,18 +7,22 @@ use crate::wire::numbers::{NotifyType, ProtocolId};
 pub(super) fn notify(reader: &mut Reader<'_>) -> Read {
     let protocol = ProtocolId(reader.code8("Protocol ID", |n| ProtocolId(n).name())?);
     let size = reader.u8("SPI Size")?;
+    let size_mark = reader.last();
     let kind = NotifyType(reader.code16("Notify Message Type", |n| NotifyType(n).name())?);
     reader.gist(kind.to_string());
     if size > 0 {
         let spi = reader.hex("SPI", size.into())?;
-        reader.gist(format!("{protocol} SPI {}", hex(spi)));
+        reader.gist_after(" ", format!("{protocol} SPI {}", hex(spi)));
+    }
+    if size == 0 && matches!(kind, NotifyType::REKEY_SA | NotifyType::CHILD_SA_NOT_FOUND) {
+        reader.note(size_mark, format!("{kind} names an SA by its SPI"));
     }
     let length = reader.remaining();
     if length > 0 || notify_data::wanted(kind) {
         let value = reader.data("Notification Data", length, |reader| {
             notify_data::read(reader, kind)
         });
-        reader.gist(value);
+        reader.gist_after(": ", value);
     }
     Ok(())
 }
@@ -49,9 +53,10 @@ pub(super) fn delete(reader: &mut Reader<'_>) -> Read {
     if count != present {
         reader.refuse(count_mark, format!("there is room for {present}"));
     }
+    let mut separator = " SPI ";
     for _ in 0..present {
         let spi = reader.hex("SPI", size)?;
-        reader.gist(hex(spi));
+        reader.gist_after(std::mem::replace(&mut separator, ", "), hex(spi));
     }
     Ok(())
 }

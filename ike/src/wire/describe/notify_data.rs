@@ -1,7 +1,7 @@
 //! The data of each notify. The strict reader leaves it to the engine, so that nothing here makes a message unreadable.
 
 use super::layout::Item::{self, *};
-use super::reader::{Read, Reader, spelled};
+use super::reader::{Read, Reader, hex, possible, spelled};
 use super::{layout, names, sa, signature};
 use crate::wire::numbers::{
     AuthMethod, HashAlgorithm, Integrity, NotifyType as N, PayloadType, Prf,
@@ -23,10 +23,10 @@ const LAYOUTS: &[(N, &[Item])] = &[
         &[Code16("Accepted Key Exchange Method", names::key_exchange)],
     ),
     (N::INVALID_SELECTORS, &[Rest("Start of the packet")]),
-    (N::USE_ASSIGNED_HOA, &[Rest("Data")]),
-    (N::INVALID_GROUP_ID, &[Rest("Data")]),
-    (N::AUTHORIZATION_FAILED, &[Rest("Data")]),
-    (N::REGISTRATION_FAILED, &[Rest("Data")]),
+    (N::USE_ASSIGNED_HOA, &[Any("Data")]),
+    (N::INVALID_GROUP_ID, &[Any("Data")]),
+    (N::AUTHORIZATION_FAILED, &[Any("Data")]),
+    (N::REGISTRATION_FAILED, &[Any("Data")]),
     (N::SET_WINDOW_SIZE, &[U32("Window Size", "requests")]),
     (
         N::IPCOMP_SUPPORTED,
@@ -54,7 +54,7 @@ const LAYOUTS: &[(N, &[Item])] = &[
         &[U32("Lifetime", "seconds"), Rest("Ticket")],
     ),
     (N::TICKET_OPAQUE, &[Rest("Ticket")]),
-    (N::LINK_ID, &[Rest("Link ID")]),
+    (N::LINK_ID, &[Any("Link ID")]),
     (N::ROHC_SUPPORTED, &[Each(&[With(rohc_attribute)])]),
     (N::QUICK_CRASH_DETECTION, &[Rest("QCD_TOKEN")]),
     (
@@ -74,8 +74,8 @@ const LAYOUTS: &[(N, &[Item])] = &[
         &[Each(&[Code16("Method", names::password_method)])],
     ),
     (N::ERX_SUPPORTED, &[Text("ERX domain")]),
-    (N::IFOM_CAPABILITY, &[Rest("Data")]),
-    (N::GROUP_SENDER, &[Rest("Data")]),
+    (N::IFOM_CAPABILITY, &[Any("Data")]),
+    (N::GROUP_SENDER, &[Any("Data")]),
     (
         N::SIGNATURE_HASH_ALGORITHMS,
         &[Each(&[Code16("Hash Algorithm", |n| {
@@ -90,7 +90,7 @@ const LAYOUTS: &[(N, &[Item])] = &[
             With(puzzle_cookie),
         ],
     ),
-    (N::PPK_IDENTITY, &[With(ppk_id_type), Rest("PPK_ID")]),
+    (N::PPK_IDENTITY, &[With(ppk_id_type), Any("PPK_ID")]),
     (N::NO_PPK_AUTH, &[Rest("Authentication Data")]),
     (
         N::ADDITIONAL_KEY_EXCHANGE,
@@ -104,7 +104,7 @@ const LAYOUTS: &[(N, &[Item])] = &[
         )],
     ),
     (N::SUPPORTED_AUTH_METHODS, &[Each(&[With(announcement)])]),
-    (N::SA_RESOURCE_INFO, &[Rest("Resource Identifier")]),
+    (N::SA_RESOURCE_INFO, &[Any("Resource Identifier")]),
     (
         N::PPK_IDENTITY_KEY,
         &[
@@ -147,7 +147,7 @@ pub(super) fn read(reader: &mut Reader<'_>, kind: N) -> Read {
         Some(items) => layout::read(reader, items),
         // Nothing is expected: all of it is left over.
         None if kind.name().is_some() => Ok(()),
-        None => layout::read(reader, &[Rest("Data")]),
+        None => layout::read(reader, &[Any("Data")]),
     }
 }
 
@@ -203,7 +203,7 @@ fn gateway(reader: &mut Reader<'_>) -> Read {
         _ => None,
     };
     let readable = value.is_some();
-    let value = value.unwrap_or_else(|| super::reader::hex(octets));
+    let value = value.unwrap_or_else(|| hex(octets));
     reader.gist(&value);
     let mark = reader.push("GW Identity", value, from);
     if !readable {
@@ -224,7 +224,7 @@ fn rohc_attribute(reader: &mut Reader<'_>) -> Read {
     let (kind, short, value) = sa::type_and_value(reader)?;
     let name = spelled(names::rohc_attribute(kind), kind);
     let value = match (kind, short) {
-        (_, false) => super::reader::hex(reader.octets(value.into())?),
+        (_, false) => hex(reader.octets(value.into())?),
         (2, true) => format!("{value:#06x}"),
         (3, true) => spelled(Integrity(value).name(), value),
         _ => value.to_string(),
@@ -250,29 +250,33 @@ fn ppk_id_type(reader: &mut Reader<'_>) -> Read {
 
 /// One announcement of RFC 9593 section 3.2: its length counts itself and the method.
 fn announcement(reader: &mut Reader<'_>) -> Read {
-    let length = match reader.peek() {
-        [length, ..] => usize::from(*length),
-        [] => 0,
-    };
-    if !(2..=reader.remaining()).contains(&length) {
-        let left = reader.remaining();
-        return Err(reader.broken(format!(
-            "an announcement of {length} octets; 2 to {left} are possible here"
-        )));
-    }
-    let value = reader.group("Announcement", length, |reader| {
-        reader.u8("Length")?;
-        layout::read(reader, &[Code8("Auth Method", |n| AuthMethod(n).name())])?;
-        if reader.remaining() > 0 {
-            reader.u8("Cert Link")?;
-        }
-        let length = reader.remaining();
-        if length > 0 {
-            signature::identifier(reader, length)
-        } else {
-            Ok(())
-        }
-    });
+    let available = reader.remaining();
+    let declared = reader
+        .peek()
+        .first()
+        .map_or(available, |&length| length.into());
+    let lengths = 2..=available;
+    let right = lengths.contains(&declared);
+    let value = reader.group(
+        "Announcement",
+        if right { declared } else { available },
+        |reader| {
+            reader.u8("Length")?;
+            if !right {
+                reader.refuse(reader.last(), possible(&lengths));
+            }
+            layout::read(reader, &[Code8("Auth Method", |n| AuthMethod(n).name())])?;
+            if reader.remaining() > 0 {
+                reader.u8("Cert Link")?;
+            }
+            let length = reader.remaining();
+            if length > 0 {
+                signature::identifier(reader, length)
+            } else {
+                Ok(())
+            }
+        },
+    );
     reader.gist(value);
     Ok(())
 }

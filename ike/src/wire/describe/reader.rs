@@ -5,6 +5,7 @@ use crate::wire::numbers::PayloadType;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt::{Display, Write as _};
+use std::ops::RangeInclusive;
 
 /// The structure that was being read cannot be read on. The reason is for its field.
 pub(super) struct Broken(String);
@@ -88,11 +89,18 @@ impl<'a> Reader<'a> {
         &self.whole[self.at..self.end]
     }
 
+    /// The number of two octets that stands `offset` octets further on, if they are there: most structures have their length
+    /// behind other fields.
+    pub(super) fn peek_u16(&self, offset: usize) -> Option<u16> {
+        let octets = self.peek().get(offset..)?.first_chunk()?;
+        Some(u16::from_be_bytes(*octets))
+    }
+
     /// The next octets, without a field.
     pub(super) fn octets(&mut self, count: usize) -> Read<&'a [u8]> {
         let Some((taken, _)) = self.peek().split_at_checked(count) else {
             let left = self.remaining();
-            return Err(self.broken(format!("{count} octets are needed here, {left} are left")));
+            return Err(self.broken(format!("{} needed here, {left} left", octets(count))));
         };
         self.at += count;
         Ok(taken)
@@ -128,12 +136,17 @@ impl<'a> Reader<'a> {
 
     /// Adds to the value of the structure that is being read.
     pub(super) fn gist(&mut self, text: impl AsRef<str>) {
+        self.gist_after(", ", text);
+    }
+
+    /// As [`Self::gist`], with something else than a comma between what there is and the text.
+    pub(super) fn gist_after(&mut self, separator: &str, text: impl AsRef<str>) {
         let text = text.as_ref();
         if self.gist.len() > MAX_VALUE || text.is_empty() {
             return;
         }
         if !self.gist.is_empty() {
-            self.gist.push_str(", ");
+            self.gist.push_str(separator);
         }
         self.gist.push_str(text);
     }
@@ -290,7 +303,10 @@ impl<'a> Reader<'a> {
     /// The structure cannot be read on from here.
     pub(super) fn broken(&self, reason: impl Into<String>) -> Broken {
         let reason = reason.into();
-        self.record(self.at, &reason);
+        match self.payload {
+            PayloadType::NONE => self.record(self.at, &format!("Header: {reason}")),
+            _ => self.record(self.at, &reason),
+        }
         Broken(reason)
     }
 
@@ -300,7 +316,7 @@ impl<'a> Reader<'a> {
                 at,
                 reason: match self.payload {
                     PayloadType::NONE => reason.to_owned(),
-                    payload => format!("{} payload: {reason}", title(payload)),
+                    payload => format!("{}: {reason}", title(payload)),
                 },
             });
         }
@@ -362,11 +378,14 @@ impl<'a> Reader<'a> {
             Ok(()) => {
                 if inner.remaining() > 0 {
                     let mark = inner.hex_rest("Octets left over");
-                    inner.refuse(mark, "nothing has its place here any more");
+                    inner.refuse(mark, "nothing more belongs here");
                 }
                 None
             }
             Err(Broken(reason)) => {
+                inner.gist("broken off");
+                // What was taken for a field that then broke is in no field.
+                inner.at = inner.fields.last().map_or(start, |field| field.range.end);
                 if inner.remaining() > 0 {
                     inner.hex_rest("Not read");
                 }
@@ -389,11 +408,52 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// How many octets.
+pub(super) fn octets(count: usize) -> String {
+    if count == 1 {
+        "1 octet".into()
+    } else {
+        format!("{count} octets")
+    }
+}
+
+/// What a length may be.
+pub(super) fn possible(range: &RangeInclusive<usize>) -> String {
+    match (range.start(), range.end()) {
+        (least, most) if least > most => "there is no room for it".into(),
+        (least, most) if least == most => format!("only {least} is possible here"),
+        (least, most) => format!("{least} to {most} are possible here"),
+    }
+}
+
 /// A code's name and number.
 pub(super) fn spelled(name: Option<&str>, code: impl Display) -> String {
     match name {
         Some(name) => format!("{name} ({code})"),
         None => format!("unknown ({code})"),
+    }
+}
+
+/// A code's name alone, for gists.
+pub(super) fn named(name: Option<&str>, code: impl Display) -> String {
+    name.map_or_else(|| spelled(None, code), str::to_owned)
+}
+
+/// The text, where octets are nothing else.
+pub(super) fn printable(octets: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(octets).ok()?;
+    (!text.is_empty()
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_graphic() || octet == b' '))
+    .then_some(text)
+}
+
+/// Octets in hexadecimal, and as text where that is hardly by chance.
+pub(super) fn hex_or_text(octets: &[u8]) -> String {
+    match printable(octets).filter(|text| text.len() >= 4) {
+        Some(text) => format!("{} = \"{text}\"", hex(octets)),
+        None => hex(octets),
     }
 }
 

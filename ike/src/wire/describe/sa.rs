@@ -1,7 +1,7 @@
 //! The Security Association payload (RFC 7296 section 3.3).
 
 use super::names;
-use super::reader::{Read, Reader, hex, spelled};
+use super::reader::{Read, Reader, hex, possible, spelled};
 use crate::wire::numbers::{AttributeType, ProtocolId, TransformType};
 
 /// Last Substruc, RESERVED and the length, with which proposals and transforms begin.
@@ -9,8 +9,8 @@ const SUBSTRUCTURE_HEADER: usize = 4;
 
 pub(super) fn proposals(reader: &mut Reader<'_>) -> Read {
     loop {
-        let value = substructure(reader, "Proposal", 2, proposal)?;
-        reader.gist(value);
+        let value = substructure(reader, "Proposal", 2, proposal);
+        reader.gist_after("; ", value);
         if reader.remaining() == 0 {
             return Ok(());
         }
@@ -23,29 +23,20 @@ fn substructure(
     name: &'static str,
     more: u8,
     read: impl FnOnce(&mut Reader<'_>) -> Read,
-) -> Read<String> {
+) -> String {
     let available = reader.remaining();
-    if available < SUBSTRUCTURE_HEADER {
-        let reason = format!(
-            "a {} begins with {SUBSTRUCTURE_HEADER} octets, {available} are left",
-            name.to_lowercase()
-        );
-        return Err(reader.broken(reason));
-    }
-    let declared = match *reader.peek() {
-        [_, _, high, low, ..] => usize::from(u16::from_be_bytes([high, low])),
-        _ => 0,
-    };
-    let right = (SUBSTRUCTURE_HEADER..=available).contains(&declared);
+    let declared = reader.peek_u16(2).map_or(available, usize::from);
+    let lengths = SUBSTRUCTURE_HEADER..=available;
+    let right = lengths.contains(&declared);
     let length = if right { declared } else { available };
-    Ok(reader.group(name, length, |reader| {
+    reader.group(name, length, |reader| {
         let expected = if length == available { 0 } else { more };
         let last = reader.code8("Last Substruc", |n| match n {
             0 => Some("last"),
             n if n == more => Some("more follow"),
             _ => None,
         })?;
-        if last != expected {
+        if right && last != expected {
             reader.refuse(
                 reader.last(),
                 format!("{expected} is right here, by the lengths"),
@@ -58,35 +49,32 @@ fn substructure(
             "Transform Length"
         })?;
         if !right {
-            reader.refuse(
-                reader.last(),
-                format!("{SUBSTRUCTURE_HEADER} to {available} are possible here"),
-            );
+            reader.refuse(reader.last(), possible(&lengths));
         }
         read(reader)
-    }))
+    })
 }
 
 fn proposal(reader: &mut Reader<'_>) -> Read {
     let number = reader.u8("Proposal Num")?;
     reader.gist(format!("proposal {number}"));
     let protocol = reader.code8("Protocol ID", |n| ProtocolId(n).name())?;
-    reader.gist(ProtocolId(protocol).to_string());
+    reader.gist_after(": ", ProtocolId(protocol).to_string());
     let size = reader.u8("SPI Size")?;
     let count = reader.u8("Num Transforms")?;
     let count_mark = reader.last();
     if size > 0 {
         let spi = reader.hex("SPI", size.into())?;
-        reader.gist(format!("SPI {}", hex(spi)));
+        reader.gist_after(" ", format!("SPI {}", hex(spi)));
     }
     let mut found = 0_usize;
     while reader.remaining() > 0 {
-        let value = substructure(reader, "Transform", 3, transform)?;
+        let value = substructure(reader, "Transform", 3, transform);
         reader.gist(value);
         found += 1;
     }
     if found != usize::from(count) {
-        reader.refuse(count_mark, format!("there are {found} transforms"));
+        reader.refuse(count_mark, format!("{found} found"));
     }
     Ok(())
 }
@@ -138,9 +126,7 @@ fn attribute(reader: &mut Reader<'_>) -> Read<Option<u16>> {
 
 /// The type of an attribute, whether it has the short format, and its value, or the value's length.
 pub(super) fn type_and_value(reader: &mut Reader<'_>) -> Read<(u16, bool, u16)> {
-    let [kind, value] = [
-        u16::from_be_bytes(reader.array()?),
-        u16::from_be_bytes(reader.array()?),
-    ];
+    let [a, b, c, d] = reader.array()?;
+    let (kind, value) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
     Ok((kind & 0x7fff, kind & 0x8000 != 0, value))
 }

@@ -1,7 +1,7 @@
 //! The Traffic Selector payloads (RFC 7296 section 3.13).
 
 use super::names;
-use super::reader::{Read, Reader, spelled};
+use super::reader::{Read, Reader, named, possible};
 use crate::wire::numbers::TsType;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -17,34 +17,29 @@ pub(super) fn selectors(reader: &mut Reader<'_>) -> Read {
     }
     let mut found = 0_usize;
     while reader.remaining() > 0 {
-        let value = selector(reader)?;
+        let value = selector(reader);
         reader.gist(value);
         found += 1;
     }
     if found != count {
-        reader.refuse(count_mark, format!("there are {found} traffic selectors"));
+        reader.refuse(count_mark, format!("{found} found"));
     }
     Ok(())
 }
 
 /// One, as long as it says.
-fn selector(reader: &mut Reader<'_>) -> Read<String> {
+fn selector(reader: &mut Reader<'_>) -> String {
     let available = reader.remaining();
-    let &[kind, _, high, low, ..] = reader.peek() else {
-        return Err(reader.broken(format!(
-            "a traffic selector begins with {SELECTOR_HEADER} octets, {available} are left"
-        )));
-    };
-    let kind = TsType(kind);
-    let declared = usize::from(u16::from_be_bytes([high, low]));
+    let kind = TsType(reader.peek().first().copied().unwrap_or_default());
+    let declared = reader.peek_u16(2).map_or(available, usize::from);
     let right = match kind {
         TsType::IPV4_ADDR_RANGE => 16..=16,
         TsType::IPV6_ADDR_RANGE => 40..=40,
         _ => SELECTOR_HEADER..=available,
     };
-    let possible = (SELECTOR_HEADER..=available).contains(&declared);
-    let length = if possible { declared } else { available };
-    Ok(reader.group("Traffic Selector", length, |reader| {
+    let fits = (SELECTOR_HEADER..=available).contains(&declared);
+    let length = if fits { declared } else { available };
+    reader.group("Traffic Selector", length, |reader| {
         reader.code8("TS Type", |n| TsType(n).name())?;
         let protocol = if matches!(kind, TsType::IPV4_ADDR_RANGE | TsType::IPV6_ADDR_RANGE) {
             reader.code8("IP Protocol ID", names::ip_protocol)?
@@ -54,12 +49,7 @@ fn selector(reader: &mut Reader<'_>) -> Read<String> {
         };
         reader.u16("Selector Length")?;
         if !right.contains(&declared) {
-            let allowed = if right.start() == right.end() {
-                format!("{}", right.start())
-            } else {
-                format!("{} to {}", right.start(), right.end())
-            };
-            reader.refuse(reader.last(), format!("{allowed} is right for {kind}"));
+            reader.refuse(reader.last(), possible(&right));
         }
         match kind {
             TsType::IPV4_ADDR_RANGE => addresses(reader, protocol, |reader| {
@@ -72,11 +62,11 @@ fn selector(reader: &mut Reader<'_>) -> Read<String> {
                 reader.gist(kind.to_string());
                 let length = reader.remaining();
                 let value = reader.data("Selector Data", length, |reader| other(reader, kind));
-                reader.gist(value);
+                reader.gist_after(" ", value);
                 Ok(())
             }
         }
-    }))
+    })
 }
 
 /// What the strict reader keeps as it came: RFC 9478 section 2.2, RFC 4595 section 4.4.
@@ -178,9 +168,9 @@ fn meaning(protocol: u8, port: u16) -> String {
     let [kind, code] = port.to_be_bytes();
     match protocol {
         _ if matches!(port, 0 | u16::MAX) => port.to_string(),
-        1 => format!("type {} code {code}", spelled(names::icmp(kind), kind)),
-        58 => format!("type {} code {code}", spelled(names::icmpv6(kind), kind)),
-        135 => format!("type {}", spelled(names::mobility_header(kind), kind)),
+        1 => format!("type {} code {code}", named(names::icmp(kind), kind)),
+        58 => format!("type {} code {code}", named(names::icmpv6(kind), kind)),
+        135 => format!("type {}", named(names::mobility_header(kind), kind)),
         _ => port.to_string(),
     }
 }

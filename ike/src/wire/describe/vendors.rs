@@ -1,7 +1,6 @@
 //! The Vendor ID payload (RFC 7296 section 3.12): who made the peer, as far as it says so.
 
-use super::identity::printable;
-use super::reader::{Read, Reader, hex};
+use super::reader::{Read, Reader, hex, printable};
 
 /// Vendor IDs that are hashes or other octets; the first is where they begin, since versions and lists follow some.
 /// MD5 of a text unless said otherwise.
