@@ -17,6 +17,8 @@
 //! attributes, payloads without the critical bit) are kept as they came. Whether a well-formed message makes sense is the
 //! engine's question.
 //!
+//! Beside it, [`describe`] shows people any message as far as it goes, also those that the parser refuses.
+//!
 //! Encoding gives the received octets again where the sender left reserved fields zero. Octets that a signature or a
 //! checksum covers are nevertheless taken as received: [`Protected::associated`], [`Identification::body`].
 

@@ -286,7 +286,7 @@ impl<'a> Reader<'a> {
     /// Complains about a field that the strict reader takes all the same.
     pub(super) fn note(&mut self, mark: Mark, reason: impl Into<String>) {
         if let Some(field) = mark.index.and_then(|index| self.fields.get_mut(index)) {
-            field.fault.get_or_insert(reason.into());
+            field.fault.get_or_insert_with(|| reason.into());
         }
     }
 
