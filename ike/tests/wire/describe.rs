@@ -238,6 +238,13 @@ fn nothing_with_a_name_is_missing_from_the_table() {
     assert_eq!(missing(&seen(PayloadType::AUTH, 0), &all!(AuthMethod)), []);
     assert_eq!(missing(&seen(PayloadType::TSI, 4), &all!(TsType)), []);
     assert_eq!(missing(&seen(PayloadType::CP, 0), &all!(ConfigType)), []);
+    for &kind in PayloadType::KNOWN
+        .iter()
+        .filter(|kind| **kind != PayloadType::NONE)
+    {
+        let title = &describe::payloads(kind, &[0, 0, 0, 4]).fields[0].name;
+        assert!(!title.contains("type"), "{title}");
+    }
     let payloads: BTreeSet<_> = bodies().map(|(kind, ..)| kind).collect();
     let outside = [PayloadType::NONE, PayloadType::SK, PayloadType::SKF];
     assert_eq!(
