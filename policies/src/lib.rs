@@ -6,8 +6,9 @@
 //! ```
 //!
 //! [`load`] reads every file, collects every problem of all of them, and gives a configuration only where none of them is
-//! an error. Keys, certificates and CRLs are read where policies name them (`files`), each file once. No rendering of a problem holds a secret: see [`report`]. The language itself is in [`language`], its words
-//! in `words`.
+//! an error. Keys, certificates and CRLs are read where policies name them (`files`), each file once. No rendering of a
+//! problem holds a secret: see [`report`]. How the language is read is in [`language`], what it has in one table in `words`,
+//! of which [`schema`] makes the JSON Schema and the reference.
 #![forbid(unsafe_code)]
 
 mod check;
@@ -15,6 +16,7 @@ mod files;
 pub mod language;
 mod mask;
 pub mod report;
+pub mod schema;
 mod secret;
 mod source;
 mod walk;

@@ -11,7 +11,7 @@ use crate::files::Files;
 use crate::mask;
 use crate::report::{Code, Problem, Report, Severity, printable};
 use crate::source::Source;
-use crate::words::{self, Keys};
+use crate::words::{self, Kind, Mapping};
 use crate::yaml::{Node, Value};
 
 /// Problems that are told at most; a file of nothing else should not fill a disk.
@@ -201,6 +201,7 @@ impl Bad {
 
 /// A mapping whose keys were compared with those of the language.
 pub(crate) struct Fields<'n> {
+    mapping: &'static Mapping,
     values: BTreeMap<&'static str, &'n Node>,
     /// Keys that were probably meant by unknown ones: they are not said to be missing as well.
     meant: Vec<&'static str>,
@@ -209,8 +210,27 @@ pub(crate) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
+    /// What stands under a key. Whoever asks knows the key.
     pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
+        #[cfg(test)]
+        words::asked(self.mapping, key);
+        self.has(key)
+    }
+
+    fn has(&self, key: &str) -> Option<&'n Node> {
         self.values.get(key).copied()
+    }
+
+    /// What the language says may stand under a key.
+    pub(crate) fn kind(&self, key: &str) -> Kind {
+        let key = self.mapping.key(key);
+        key.expect("the reader asks for keys of the table").kind
+    }
+
+    /// The keys that are there, in the order of the table.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &'static str> {
+        let names = self.mapping.keys.iter().map(|key| key.name);
+        names.filter(|name| self.has(name).is_some())
     }
 
     /// Whether one of the keys is there under another spelling, of which it has been told.
@@ -338,26 +358,27 @@ impl Walk<'_> {
         node: &'n Node,
         key: Option<&Node>,
         path: &str,
-        keys: &Keys,
+        keys: &'static Mapping,
     ) -> Option<Fields<'n>> {
-        let expected = format!("{} as a mapping with {}", keys.what, list(keys.known));
+        let expected = format!("{} as a mapping with {}", keys.what, list(&keys.names()));
         if !matches!(node.value, Value::Map(_)) {
             self.wrong_kind(node, path, &expected);
             return None;
         }
         let (mut values, mut meant) = (BTreeMap::new(), Vec::new());
         for (key, name, value) in self.entries(node, path, &expected, |name| {
-            !keys.private || keys.known.contains(&name)
+            !keys.private || keys.key(name).is_some()
         }) {
-            match keys.known.iter().find(|known| **known == name) {
+            match keys.key(name) {
                 Some(known) => {
                     self.visible.push(key.span.clone());
-                    values.insert(*known, value);
+                    values.insert(known.name, value);
                 }
                 None => meant.extend(self.unknown_key(key, name, path, keys)),
             }
         }
         Some(Fields {
+            mapping: keys,
             values,
             meant,
             place: self.place(key.unwrap_or(node), path),
@@ -370,7 +391,7 @@ impl Walk<'_> {
         key: &Node,
         name: &str,
         path: &str,
-        keys: &Keys,
+        keys: &'static Mapping,
     ) -> Option<&'static str> {
         let of = |table: &[(&'static str, &'static str)]| {
             table
@@ -384,7 +405,7 @@ impl Walk<'_> {
             self.tell(Code::NotYet, Severity::Error, key, &join(path, name), bad);
             return None;
         }
-        let near = words::nearest(name, keys.known.iter().copied());
+        let near = words::nearest(name, keys.names());
         let meant = of(keys.elsewhere).or(near);
         // A key that resembles nothing may be a secret that lost its place.
         let shown = if keys.private && meant.is_none() {
@@ -398,7 +419,7 @@ impl Walk<'_> {
         };
         let bad = match meant {
             Some(meant) => bad.suggest(format!("did you mean {meant}?")),
-            None => bad.suggest(format!("known here: {}", list(keys.known))),
+            None => bad.suggest(format!("known here: {}", list(&keys.names()))),
         };
         self.tell(Code::UnknownKey, Severity::Error, key, path, bad);
         near

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ike::config::identity::{Identity, IdentityError, IdentityPattern};
 use ike::config::proposal;
@@ -10,12 +9,12 @@ use ike::config::{Connection, Liveness, Local, Remote, Strength};
 use ike::pki::Certificate;
 
 use super::auth::{self, Auth};
-use super::values::{DAY, HOUR, duration, read_duration};
+use super::values::read_duration;
 use super::{FoundConnection, Named, traffic};
 use crate::files::subject;
 use crate::report::{Code, Severity, printable};
 use crate::walk::{Bad, Draft, Fields, Place, Walk, list};
-use crate::words;
+use crate::words::{self, Mapping};
 use crate::yaml::{Node, Value};
 
 /// Names of a certificate that a message lists.
@@ -25,13 +24,14 @@ const MAX_NAMES: usize = 8;
 pub(super) fn read(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundConnection> {
     let fields = walk.fields(entry.node, Some(entry.key), &entry.path, &words::CONNECTION)?;
     let local = walk.required(&fields, "local", "local: { address: 192.0.2.1 }");
-    let local = local.and_then(|node| read_end(walk, node, &fields.path("local")));
+    let local = local.and_then(|node| read_end(walk, node, &fields.path("local"), &words::LOCAL));
     let remote = walk.required(
         &fields,
         "remote",
         "remote: { address: 198.51.100.7 }, or remote: { address: any }",
     );
-    let remote = remote.and_then(|node| read_end(walk, node, &fields.path("remote")));
+    let remote =
+        remote.and_then(|node| read_end(walk, node, &fields.path("remote"), &words::REMOTE));
     let node = walk.required(
         &fields,
         "auth",
@@ -241,8 +241,8 @@ struct End {
     place: Place,
 }
 
-fn read_end(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<End> {
-    let fields = walk.fields(node, None, path, &words::END)?;
+fn read_end(walk: &mut Walk<'_>, node: &Node, path: &str, keys: &'static Mapping) -> Option<End> {
+    let fields = walk.fields(node, None, path, keys)?;
     let address = fields.get("address").map_or(Some(None), |node| {
         read_address(walk, node, &fields.path("address"))
     });
@@ -319,20 +319,8 @@ fn read_address(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Option<I
 fn read_liveness(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Liveness> {
     let fields = walk.fields(node, None, path, &words::LIVENESS)?;
     let default = Liveness::default();
-    let interval = match fields.get("interval") {
-        Some(node) => walk.parsed(
-            node,
-            &fields.path("interval"),
-            Code::BadDuration,
-            "a duration, or never",
-            |text| match text {
-                "never" => Ok(Duration::ZERO),
-                text => duration(text, 1, DAY),
-            },
-        ),
-        None => Some(default.interval),
-    };
-    let give_up = read_duration(walk, &fields, "give_up", default.give_up, (5, HOUR));
+    let interval = read_duration(walk, &fields, "interval", default.interval);
+    let give_up = read_duration(walk, &fields, "give_up", default.give_up);
     Some(Liveness {
         interval: interval?,
         give_up: give_up?,

@@ -61,6 +61,8 @@ mod connection;
 mod traffic;
 mod values;
 
+pub(crate) use values::shortest;
+
 use std::sync::Arc;
 
 use ike::config::{Configuration, Connection, KernelMode, Limits, Name, PublicCredentials, Shunt};
@@ -201,9 +203,7 @@ fn read_file(walk: &mut Walk<'_>, root: &Node, found: &mut Found) {
     }
     if let Some(node) = file.get("kernel") {
         let modes = [("xfrm", KernelMode::Xfrm), ("none", KernelMode::None)];
-        let mode = walk.parsed(node, "kernel", Code::BadWord, "xfrm or none", |text| {
-            values::word(text, &modes, &[])
-        });
+        let mode = values::read_word(walk, &file, "kernel", KernelMode::Xfrm, &modes, &[]);
         only_once(walk, node, "kernel", mode, &mut found.kernel);
     }
     if let Some(node) = file.get("limits") {

@@ -9,19 +9,15 @@ use ike::config::selector::Selector;
 use ike::config::selector::narrow::MAX_SELECTORS;
 use ike::config::{Child, Keep, Mode, Shunt, ShuntAction};
 
-use super::values::{DAY, HOUR, read_duration, read_number, read_priority, word};
+use super::values::{read_duration, read_number, read_priority, read_word};
 use super::{FoundShunt, Named, named};
 use crate::report::{Code, Severity};
 use crate::walk::{Bad, Draft, Fields, Place, Walk};
-use crate::words;
+use crate::words::{self, MAX_PROPOSALS};
 use crate::yaml::Node;
 
-/// Largest replay window that the kernel takes, in packets.
-const MAX_REPLAY_WINDOW: u32 = 4096;
 const DEFAULT_REPLAY_WINDOW: u32 = 128;
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(8 * HOUR);
-/// Proposals that one message has room for, and a person can follow.
-const MAX_PROPOSALS: usize = 32;
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(8 * 3600);
 
 /// What stands under `children`, each with its place.
 pub(super) fn read_children(
@@ -46,9 +42,7 @@ fn read_child(
     [local_end, remote_end]: [EndAddress; 2],
 ) -> Option<(Place, Arc<Child>)> {
     let fields = walk.fields(entry.node, Some(entry.key), &entry.path, &words::CHILD)?;
-    let mode = fields.get("mode").map_or(Some(Mode::Tunnel), |node| {
-        read_mode(walk, node, &fields.path("mode"))
-    });
+    let mode = read_mode(walk, &fields);
     let (local, remote) = match mode {
         Some(Mode::Transport) => (
             read_own_selectors(walk, &fields, "local", (local_end, remote_end)),
@@ -61,17 +55,9 @@ fn read_child(
         None => (None, None),
     };
     let proposals = read_proposals(walk, &fields, "esp", proposal::read_esp);
-    let keep = fields.get("keep").map_or(Some(Keep::Passive), |node| {
-        read_keep(walk, node, &fields.path("keep"))
-    });
-    let window = read_number(
-        walk,
-        &fields,
-        "replay_window",
-        DEFAULT_REPLAY_WINDOW,
-        (0, MAX_REPLAY_WINDOW),
-    );
-    let lifetime = read_duration(walk, &fields, "lifetime", DEFAULT_LIFETIME, (60, 30 * DAY));
+    let keep = read_keep(walk, &fields);
+    let window = read_number(walk, &fields, "replay_window", DEFAULT_REPLAY_WINDOW);
+    let lifetime = read_duration(walk, &fields, "lifetime", DEFAULT_LIFETIME);
     let priority = read_priority(walk, &fields);
     let child = Child {
         mode: mode?,
@@ -87,7 +73,7 @@ fn read_child(
     Some((fields.place, Arc::new(child)))
 }
 
-fn read_mode(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Mode> {
+fn read_mode(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Option<Mode> {
     let words = [("tunnel", Mode::Tunnel), ("transport", Mode::Transport)];
     let elsewhere = [
         ("host", "transport"),
@@ -96,9 +82,7 @@ fn read_mode(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Mode> {
         ("pass", "policies: { NAME: { pass: ... } }"),
         ("drop", "policies: { NAME: { drop: ... } }"),
     ];
-    walk.parsed(node, path, Code::BadWord, "tunnel or transport", |text| {
-        word(text, &words, &elsewhere)
-    })
+    read_word(walk, fields, "mode", Mode::Tunnel, &words, &elsewhere)
 }
 
 /// Selectors of transport mode: of the end's own address, which is left out but for a protocol and ports. Empty where all
@@ -160,7 +144,7 @@ fn own_ports(ports: &str, end: Option<IpAddr>, other: Option<IpAddr>) -> Option<
     selectors.collect()
 }
 
-fn read_keep(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Keep> {
+fn read_keep(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Option<Keep> {
     let words = [("up", Keep::Up), ("passive", Keep::Passive)];
     let elsewhere = [
         ("start", "up"),
@@ -170,16 +154,17 @@ fn read_keep(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Keep> {
         ("route", "up"),
         ("down", "passive"),
     ];
-    let text = walk.scalar(node, path, "up or passive")?;
-    if matches!(text, "on-demand" | "on_demand" | "ondemand") {
-        let bad = Bad::new("`on-demand` is not there yet")
-            .suggest("use up, or passive where the peer starts");
-        walk.tell(Code::NotYet, Severity::Error, node, path, bad);
-        return None;
+    if let Some(node) = fields.get("keep") {
+        let path = fields.path("keep");
+        let text = walk.scalar(node, &path, "up or passive")?;
+        if matches!(text, "on-demand" | "on_demand" | "ondemand") {
+            let bad = Bad::new("`on-demand` is not there yet")
+                .suggest("use up, or passive where the peer starts");
+            walk.tell(Code::NotYet, Severity::Error, node, &path, bad);
+            return None;
+        }
     }
-    walk.parsed(node, path, Code::BadWord, "up or passive", |text| {
-        word(text, &words, &elsewhere)
-    })
+    read_word(walk, fields, "keep", Keep::Passive, &words, &elsewhere)
 }
 
 /// What stands under the name of a policy.

@@ -138,6 +138,11 @@ pub(crate) fn encrypted(key: &str, passphrase: &str) -> String {
         .to_string()
 }
 
+/// The public half of a private key, in PEM.
+pub(crate) fn public_key(key: &str) -> String {
+    KeyPair::from_pem(key).expect("a key").public_key_pem()
+}
+
 /// The text with its line `line` replaced, from 1.
 pub(crate) fn with_line(text: &str, line: usize, new: &str) -> String {
     let lines = text.lines().enumerate();
@@ -146,24 +151,45 @@ pub(crate) fn with_line(text: &str, line: usize, new: &str) -> String {
         .collect()
 }
 
-/// Tries every case of a table (problems.txt says how it is written): each is a change to `text`, and the problem that
-/// `check` has to report. Gives the number of cases.
+/// A case of a table of mistakes (problems.txt says how it is written).
+pub(crate) struct Case {
+    /// The line that is replaced.
+    pub(crate) line: usize,
+    /// What stands in its place.
+    pub(crate) new: String,
+    /// The marked lines: what has to be told.
+    told: Vec<String>,
+}
+
+impl Case {
+    fn marked(&self, mark: &str) -> &str {
+        let mut told = self.told.iter();
+        told.find_map(|line| line.strip_prefix(mark))
+            .unwrap_or_default()
+    }
+}
+
+pub(crate) fn cases(table: &str) -> impl Iterator<Item = Case> {
+    table.split("\n@ ").skip(1).map(|case| {
+        let mut lines = case.trim_end().lines().map(str::to_owned);
+        let line = lines.next().and_then(|line| line.parse().ok());
+        let is_told = |line: &String| ["= ", "~ ", "? "].iter().any(|mark| line.starts_with(mark));
+        let (told, new): (Vec<String>, Vec<String>) = lines.partition(is_told);
+        Case {
+            line: line.expect("a line"),
+            new: new.join("\n"),
+            told,
+        }
+    })
+}
+
+/// Tries every case of a table: each is a change to `text`, and the problem that `check` has to report. Gives the number of
+/// cases.
 pub(crate) fn every_case_is_told(table: &str, text: &str, check: impl Fn(&str) -> Report) -> usize {
-    let mut cases = 0;
-    for case in table.split("\n@ ").skip(1) {
-        let mut lines = case.trim_end().lines();
-        let line = lines
-            .next()
-            .and_then(|line| line.parse().ok())
-            .expect("a line");
-        let (told, new): (Vec<_>, Vec<_>) =
-            lines.partition(|line| ["= ", "~ ", "? "].iter().any(|mark| line.starts_with(mark)));
-        let marked = |mark| {
-            told.iter()
-                .find_map(|line| line.strip_prefix(mark))
-                .unwrap_or_default()
-        };
-        let mut place = marked("= ").splitn(3, ' ');
+    let mut count = 0;
+    for case in cases(table) {
+        let told = case.told.join("\n");
+        let mut place = case.marked("= ").splitn(3, ' ');
         let code = place.next().expect("a code");
         let column: usize = place
             .next()
@@ -172,25 +198,30 @@ pub(crate) fn every_case_is_told(table: &str, text: &str, check: impl Fn(&str) -
         let path = place.next().unwrap_or_default();
         assert!(
             code == "good" || Code::ALL.iter().any(|known| known.name() == code),
-            "{case}"
+            "{told}"
         );
 
-        let report = check(&with_line(text, line, &new.join("\n")));
+        let report = check(&with_line(text, case.line, &case.new));
         let fits = |problem: &&Problem| {
             let suggestion = problem.suggestion.as_deref().unwrap_or_default();
             problem.code.name() == code
                 && (column == 0 || problem.column == column)
                 && (path.is_empty() || problem.path == path)
-                && problem.message.contains(marked("~ "))
-                && suggestion.contains(marked("? "))
+                && problem.message.contains(case.marked("~ "))
+                && suggestion.contains(case.marked("? "))
                 && problem.line > 0
         };
         let is_told = match code {
             "good" => report.problems.is_empty(),
             _ => report.problems.iter().any(|problem| fits(&problem)),
         };
-        assert!(is_told, "{case}\n{report}\n{}", report.draw(false));
-        cases += 1;
+        assert!(
+            is_told,
+            "{}\n{told}\n{report}\n{}",
+            case.new,
+            report.draw(false)
+        );
+        count += 1;
     }
-    cases
+    count
 }

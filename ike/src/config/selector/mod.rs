@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use kernel::{KernelLimit, KernelSelector};
 pub use narrow::{SelectorRefusal, Side, narrow, retain_pairs};
-pub use text::{SelectorError, SelectorErrorKind};
+pub use text::{SelectorError, SelectorErrorKind, protocol_names};
 
 use crate::wire::payload::ts::{self, TrafficSelector};
 

@@ -32,6 +32,11 @@ const PROTOCOLS: &[(&str, u8)] = &[
     ("udplite", 136),
 ];
 
+/// The names of protocols that a selector may have; any number from 1 to 255 may stand there, too.
+pub fn protocol_names() -> impl Iterator<Item = &'static str> {
+    PROTOCOLS.iter().map(|(name, _)| *name)
+}
+
 /// Protocols whose packets have ports, or a type and a code.
 const WITH_PORTS: &[u8] = &[0, ICMP, 6, 17, 33, ICMPV6, 132, 136];
 

@@ -22,11 +22,8 @@ use self::theirs::{Theirs, Trust};
 use crate::report::{Code, Severity};
 use crate::secret::{self, Use};
 use crate::walk::{Draft, Place, Walk, list};
-use crate::words;
+use crate::words::{self, MAX_FILES};
 use crate::yaml::Node;
-
-/// Files that one key may name.
-const MAX_FILES: usize = 64;
 
 /// What `auth` says.
 pub(super) struct Auth {
@@ -48,14 +45,10 @@ pub(super) fn read(
     implied: Strength,
 ) -> Option<Auth> {
     let fields = walk.fields(node, None, path, &words::AUTH)?;
-    let short = words::AUTH
-        .known
-        .iter()
-        .filter(|key| !matches!(**key, "local" | "remote"));
-    let short: Vec<&str> = short
-        .filter(|key| fields.get(key).is_some())
-        .copied()
-        .collect();
+    let short = fields
+        .present()
+        .filter(|key| !matches!(*key, "local" | "remote"));
+    let short: Vec<&str> = short.collect();
     match (fields.get("local"), fields.get("remote"), short.as_slice()) {
         (None, None, ["psk"]) => {
             let psk = secret::read(

@@ -7,12 +7,13 @@ use ike::crypto::Secret;
 use ike::crypto::signature::PublicKey;
 use ike::pki::{Certificate, RevocationList};
 
-use super::super::values::word;
-use super::{MAX_FILES, is_issuer, is_self_issued, read_certificates, tell, warn};
+use super::super::values::read_word;
+use super::{is_issuer, is_self_issued, read_certificates, tell, warn};
 use crate::files::subject;
 use crate::report::{Code, Severity, printable};
 use crate::secret::{self, Use};
 use crate::walk::{Bad, Draft, Fields, Walk, list};
+use crate::words::MAX_FILES;
 use crate::yaml::{Node, Value};
 
 /// How the peer has to.
@@ -156,7 +157,7 @@ fn read_demand(
         fields,
         "rsa_sha1",
         false,
-        &[("accept", true), ("refuse", false)],
+        &[("refuse", false), ("accept", true)],
         &[
             ("yes", "accept"),
             ("true", "accept"),
@@ -185,22 +186,6 @@ fn read_demand(
         return None;
     }
     Some(demand)
-}
-
-fn read_word<T: Copy>(
-    walk: &mut Walk<'_>,
-    fields: &Fields<'_>,
-    key: &str,
-    default: T,
-    words: &[(&str, T)],
-    elsewhere: &[(&str, &str)],
-) -> Option<T> {
-    let Some(node) = fields.get(key) else {
-        return Some(default);
-    };
-    walk.parsed(node, &fields.path(key), Code::BadWord, "a word", |text| {
-        word(text, words, elsewhere)
-    })
 }
 
 /// Sorts authorities: who has signed itself, or has no authority here, is believed as it is.

@@ -1,0 +1,227 @@
+//! Connections: their ends, when silence counts, and their children.
+
+use super::auth::AUTH;
+use super::file::PRIORITY;
+use super::{DAY, HOUR, Kind, Mapping, Protocol, Word, key};
+
+/// A connection.
+pub(crate) static CONNECTION: Mapping = Mapping {
+    name: "connection",
+    what: "a connection",
+    about: "One peer, or a class of peers, and what is protected with it.",
+    private: false,
+    keys: &[
+ key("local", Kind::Mapping(&LOCAL), "{ address: 192.0.2.1, id: hq.example.com }", "Our end: the address we speak from, and who we say we are.").required(),
+ key("remote", Kind::Mapping(&REMOTE), "{ address: 198.51.100.7, id: branch.example.com }", "The other end: the address we speak to, and who the peer has to be.").required(),
+ key("auth", Kind::Mapping(&AUTH), "{ psk: { file: branch.psk } }", "How both ends prove who they are.").required(),
+ key("ike", Kind::Proposals(Protocol::Ike), "[default, compatible]", "Proposals for the IKE SA (phase 1), the best first. `default` is today's best, `cnsa1` the suite of RFC 9206, `compatible` what old peers need; or words joined by `-`: encryption, integrity (not beside AES-GCM and the like), PRF, key exchange, several of a kind as alternatives.").default("default"),
+ key("liveness", Kind::Mapping(&LIVENESS), "{ interval: 10s, give_up: 30s }", "When the peer is asked for a sign of life, and when its silence counts.").without("those below"),
+ key("children", Kind::Named(&CHILD), "{ lan: { local: 10.1.0.0/16, remote: 10.2.0.0/16, keep: up } }", "What is protected (Child SAs, phase 2), each under a name of your choice.").without("none, and nothing is protected"),
+],
+    ways: &[],
+    not_yet: &[
+        (
+            "mobike",
+            "leave it out: a peer that moves has to connect again",
+        ),
+        (
+            "encap",
+            "leave it out: NAT traversal is not there yet, both ends need addresses of their own",
+        ),
+        (
+            "rekey",
+            "leave it out: an IKE SA lives until one end closes it",
+        ),
+        (
+            "unique",
+            "leave it out: a peer has as many IKE SAs as it makes",
+        ),
+        ("pools", "give the peer a fixed address"),
+    ],
+    elsewhere: &[
+        ("left", "local"),
+        ("right", "remote"),
+        ("leftid", "local: { id: ... }"),
+        ("rightid", "remote: { id: ... }"),
+        ("leftsubnet", "children: { NAME: { local: ... } }"),
+        ("rightsubnet", "children: { NAME: { remote: ... } }"),
+        ("local_addrs", "local: { address: ... }"),
+        ("remote_addrs", "remote: { address: ... }"),
+        ("local_ts", "children: { NAME: { local: ... } }"),
+        ("remote_ts", "children: { NAME: { remote: ... } }"),
+        ("proposals", "ike"),
+        ("esp", "children: { NAME: { esp: ... } }"),
+        (
+            "authby",
+            "auth: { psk: ... }, or auth: { certificate: ..., key: ..., ca: ... }",
+        ),
+        ("certificate", "auth: { certificate: ... }"),
+        ("certs", "auth: { certificate: ... }"),
+        ("cert", "auth: { certificate: ... }"),
+        ("leftcert", "auth: { certificate: ... }"),
+        ("rightcert", "auth: { remote: { certificate: ... } }"),
+        ("rightca", "auth: { ca: ... }"),
+        ("ca", "auth: { ca: ... }"),
+        ("key", "auth: { key: ... }"),
+        ("psk", "auth: { psk: ... }"),
+        ("secret", "auth: { psk: ... }"),
+        ("child", "children"),
+        ("childs", "children"),
+        ("dpd", "liveness"),
+        ("dpd_delay", "liveness: { interval: ... }"),
+        ("dpddelay", "liveness: { interval: ... }"),
+        ("dpd_timeout", "liveness: { give_up: ... }"),
+        ("dpdtimeout", "liveness: { give_up: ... }"),
+        ("auto", "children: { NAME: { keep: up } }"),
+        ("keep", "children: { NAME: { keep: up } }"),
+        ("start_action", "children: { NAME: { keep: up } }"),
+        ("keyexchange", "nothing: ikd speaks IKEv2 only"),
+        ("version", "nothing: ikd speaks IKEv2 only"),
+    ],
+};
+
+/// What will stand at an end.
+const ENDS_NOT_YET: &[(&str, &str)] = &[
+    ("port", "leave it out: ikd speaks from ports 500 and 4500"),
+    ("interface", "name the address instead"),
+];
+
+/// What stands at an end elsewhere.
+const ENDS_ELSEWHERE: &[(&str, &str)] = &[
+    ("addrs", "address"),
+    ("host", "address"),
+    ("ip", "address"),
+    ("identity", "id"),
+    ("subnet", "children: { NAME: { local: ..., remote: ... } }"),
+    ("auth", "auth, beside local and remote"),
+    ("psk", "auth: { psk: ... }, beside local and remote"),
+    (
+        "cert",
+        "auth: { certificate: ... }, beside local and remote",
+    ),
+    (
+        "certs",
+        "auth: { certificate: ... }, beside local and remote",
+    ),
+    (
+        "certificate",
+        "auth: { certificate: ... }, beside local and remote",
+    ),
+    ("key", "auth: { key: ... }, beside local and remote"),
+    ("ca", "auth: { ca: ... }, beside local and remote"),
+    ("cacerts", "auth: { ca: ... }, beside local and remote"),
+    (
+        "pubkeys",
+        "auth: { public_key: ... }, beside local and remote",
+    ),
+    (
+        "public_key",
+        "auth: { public_key: ... }, beside local and remote",
+    ),
+    ("crl", "auth: { crl: ... }, beside local and remote"),
+    (
+        "revocation",
+        "auth: { revocation: ... }, beside local and remote",
+    ),
+];
+
+/// Our end.
+pub(crate) static LOCAL: Mapping = Mapping {
+    name: "local",
+    what: "an end of a connection",
+    about: "Our end of a connection.",
+    private: false,
+    keys: &[
+ key("address", Kind::Address, "192.0.2.1", "The IP address we speak from. `any`: whichever the route to the peer gives.").default("any"),
+ key("id", Kind::Identity { pattern: false }, "hq.example.com", "Who we say we are: a name, an address, `user@host`, a distinguished name such as `\"C=DE, O=Example, CN=hq\"`, or any text after `keyid:`. With a certificate it has to be a name in it. `fqdn:`, `email:`, `dn:`, `ipv4:` and `ipv6:` force a kind.").without("our certificate's subject, else our address"),
+],
+    ways: &[],
+    not_yet: ENDS_NOT_YET,
+    elsewhere: ENDS_ELSEWHERE,
+};
+
+/// The other end.
+pub(crate) static REMOTE: Mapping = Mapping {
+    name: "remote",
+    what: "an end of a connection",
+    about: "The other end of a connection.",
+    private: false,
+    keys: &[
+ key("address", Kind::Address, "198.51.100.7", "The IP address we speak to. `any`: whoever comes, and we never call.").default("any"),
+ key("id", Kind::Identity { pattern: true }, "branch.example.com", "Who the peer has to prove to be, written like ours; or a pattern (`\"*.example.com\"`, `\"*@example.com\"`, `\"C=DE, O=Example, CN=*\"`), or `any`. It has to be there where the peer is believed because of an authority.").without("the subject of the certificate that was named for the peer, else its address"),
+],
+    ways: &[],
+    not_yet: ENDS_NOT_YET,
+    elsewhere: ENDS_ELSEWHERE,
+};
+
+/// Signs of life.
+pub(crate) static LIVENESS: Mapping = Mapping {
+    name: "liveness",
+    what: "liveness",
+    about: "When silence means that the peer is gone.",
+    private: false,
+    keys: &[
+ key("interval", Kind::Duration { least: 1, most: DAY, never: true }, "10s", "Silence after which the peer is asked whether it is there. `never`: it is not asked.").default("30s"),
+ key("give_up", Kind::Duration { least: 5, most: HOUR, never: false }, "30s", "How long a request goes unanswered, with all its retransmissions, before the peer counts as gone.").default("60s"),
+],
+    ways: &[],
+    not_yet: &[],
+    elsewhere: &[
+        ("delay", "interval"),
+        ("timeout", "give_up"),
+        ("action", "children: { NAME: { keep: up } }"),
+    ],
+};
+
+/// A child.
+pub(crate) static CHILD: Mapping = Mapping {
+    name: "child",
+    what: "a child",
+    about: "One set of traffic selectors, protected by one Child SA. Until the SA stands, its traffic is blocked, except in transport mode with an end whose address is not known.",
+    private: false,
+    keys: &[
+ key("local", Kind::Selectors, "10.1.0.0/16", "What is behind us: a network, an address or a range of them, with protocol and ports in brackets (`\"10.1.0.0/16[tcp/443]\"`), or a list. In transport mode our own address is meant: leave it out, or write a protocol with ports alone, such as `tcp/443`.").in_tunnel_mode().without("in transport mode: our own address"),
+ key("remote", Kind::Selectors, "[10.2.0.0/16, 10.9.0.10-10.9.0.20]", "What is behind the peer, written like `local`; in transport mode the peer itself.").in_tunnel_mode().without("in transport mode: the peer's own address"),
+ key("mode", Kind::Word(&[
+    Word("tunnel", "Whole packets, between any networks."),
+    Word("transport", "What the two ends themselves send each other."),
+ ]), "transport", "What the ESP packets carry.").default("tunnel"),
+ key("esp", Kind::Proposals(Protocol::Esp), "[aes256gcm16-x25519, aes256gcm16]", "Proposals for ESP, the best first: `default`, `cnsa1`, `compatible`, or words joined by `-`: encryption, integrity (not beside AES-GCM and the like), a key exchange for perfect forward secrecy, `esn` or `noesn`.").default("default"),
+ key("keep", Kind::Word(&[
+    Word("up", "It is negotiated at start, and comes back by itself whatever went wrong."),
+    Word("passive", "We wait for the peer to ask."),
+ ]), "up", "Whether we see to it that the child is there.").default("passive"),
+ key("replay_window", Kind::Number { least: 0, most: 4096 }, "1024", "Packets that may arrive out of order (RFC 4303 section 3.4.3). 0 takes recorded packets again: nobody should want that.").default("128"),
+ key("lifetime", Kind::Duration { least: 60, most: 30 * DAY, never: false }, "1h", "After this long the kernel stops using the Child SA, whatever happened to us.").default("8h"),
+ PRIORITY,
+],
+    ways: &[],
+    not_yet: &[
+        ("ah", "use esp"),
+        ("rekey", "leave it out, and choose a lifetime"),
+        ("if_id", "leave it out: children are policy tunnels"),
+        ("mark", "leave it out"),
+        (
+            "offload",
+            "leave it out: the kernel's software does the work",
+        ),
+        ("dscp", "leave it out: the kernel copies it"),
+        (
+            "routes",
+            "leave it out: set the routes by the means of the system",
+        ),
+    ],
+    elsewhere: &[
+        ("local_ts", "local"),
+        ("remote_ts", "remote"),
+        ("leftsubnet", "local"),
+        ("rightsubnet", "remote"),
+        ("esp_proposals", "esp"),
+        ("start_action", "keep"),
+        ("auto", "keep"),
+        ("life_time", "lifetime"),
+        ("salifetime", "lifetime"),
+        ("policies", "the policies beside the connections"),
+    ],
+};
