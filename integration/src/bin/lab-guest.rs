@@ -12,6 +12,8 @@ use integration::guest::peers::Kind;
 enum Command {
     /// As the first process of a virtual machine.
     Init,
+    /// As a unit of systemd's in a virtual machine.
+    Serve,
     /// As the first process of fresh namespaces.
     Contain {
         /// The guest's root file system.
@@ -44,6 +46,7 @@ enum Command {
 fn main() -> anyhow::Result<ExitCode> {
     let good = match Command::parse() {
         Command::Init => guest::init::virtual_machine().map(|()| true),
+        Command::Serve => guest::init::serve().map(|()| true),
         Command::Contain { root, lab, out } => {
             guest::init::contain(&root, &lab, &out).map(|()| true)
         }

@@ -48,6 +48,9 @@ enum Command {
         /// The kernel to use, instead of the best one found.
         #[arg(long, value_enum)]
         on: Option<Way>,
+        /// In a plain Debian with systemd, without ikd, strongSwan and tools.
+        #[arg(long)]
+        plain: bool,
         /// Minutes after which a guest that has not ended is stopped.
         #[arg(long, default_value_t = 60)]
         limit: u64,
@@ -78,6 +81,7 @@ fn run(command: Command) -> Result<u8> {
         }
         Command::Exec {
             on,
+            plain,
             limit,
             script,
             arguments,
@@ -89,7 +93,11 @@ fn run(command: Command) -> Result<u8> {
                 .file_name()
                 .context("the script has no name")?
                 .to_owned();
-            let lab = prepare::lab(&paths, on)?;
+            let lab = if plain {
+                prepare::plain_lab(&paths, on)?
+            } else {
+                prepare::lab(&paths, on)?
+            };
             // Copied, so that it is executable and its directory can be written.
             let prelude = "cp \"/lab/files/$0\" \"/tmp/$0\" && chmod +x \"/tmp/$0\" && cd /tmp && exec \"/tmp/$0\" \"$@\"";
             let mut command = vec![

@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount};
@@ -11,10 +12,16 @@ use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::peers::eventually;
 use crate::job::{self, Job, LAB, OUT, SEARCH_PATH};
 
 /// The kernel's modules that are not loaded by asking for them.
 const MODULES: &[&str] = &["esp4", "esp6", "xfrm_user", "xfrm_interface", "af_key"];
+
+/// The virtio ports that take the job's standard output and standard error.
+const PORTS: [&str; 2] = ["lab.stdout", "lab.stderr"];
+/// The result's disk where udev names it.
+const RESULT_DISK: &str = "/dev/disk/by-id/virtio-result";
 
 /// As the first process of a virtual machine: runs the job of `/lab` and powers off.
 pub fn virtual_machine() -> Result<()> {
@@ -53,13 +60,39 @@ fn virtual_machine_job() -> Result<()> {
     if !modules.is_ok_and(|status| status.success()) {
         eprintln!("lab-guest: not every kernel module could be loaded; see above");
     }
-    let stdout = port("lab.stdout")?;
-    let stderr = port("lab.stderr")?;
-    let status = run_job(Some((stdout, stderr)))?;
+    run_and_report("/dev/lab-result")
+}
+
+/// As a unit of systemd's, in a virtual machine: runs the job of `/lab` and powers off, units unstopped.
+pub fn serve() -> Result<()> {
+    let result = mount_at("tmpfs", OUT, "mode=1777")
+        .and_then(|()| devices_are_there())
+        .and_then(|()| run_and_report(RESULT_DISK));
+    if let Err(error) = &result {
+        eprintln!("lab-guest: {error:#}");
+    }
+    nix::unistd::sync();
+    reboot(RebootMode::RB_POWER_OFF)?;
+    result
+}
+
+/// udev finds the job's disk, which this process comes from, before or after the others.
+fn devices_are_there() -> Result<()> {
+    let there = eventually(Duration::from_secs(30), || {
+        Path::new(RESULT_DISK).exists() && PORTS.iter().all(|name| port(name).is_ok())
+    });
+    anyhow::ensure!(there, "{RESULT_DISK} or a virtio port is missing");
+    Ok(())
+}
+
+/// Runs the job with its output to the host, and leaves its status and files on the result's disk.
+fn run_and_report(disk: &str) -> Result<()> {
+    let [stdout, stderr] = PORTS.map(port);
+    let status = run_job(Some((stdout?, stderr?)))?;
     job::write_status(Path::new(OUT), status)?;
     let disk = OpenOptions::new()
         .write(true)
-        .open("/dev/lab-result")
+        .open(disk)
         .context("opening the result's disk")?;
     let packed = Command::new("tar")
         .env("PATH", SEARCH_PATH)

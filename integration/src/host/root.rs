@@ -1,7 +1,11 @@
-//! The guest's root file system: Debian with strongSwan and the usual tools, built by mmdebstrap and kept.
+//! The guests' root file systems: Debian, built by mmdebstrap and kept.
 //!
-//! One root serves both ways: as a directory for network namespaces, as a disk image with a kernel beside it for the
-//! virtual machines. It is built again when the recipe in this file changes.
+//! | recipe | is for |
+//! |---|---|
+//! | [`PEERS`] | demo and end-to-end tests: strongSwan, tools, no service manager; a directory for namespaces, a disk for virtual machines |
+//! | [`PLAIN`] | what an operator starts from: Debian with systemd as the first process, nothing of ours, and no peer |
+//!
+//! A root is built again when its recipe changes.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,37 +22,87 @@ use super::paths::{Paths, empty};
 const SUITE: &str = "trixie";
 /// The disk's size. The file is sparse, and the guest's changes never reach it.
 const DISK: &str = "2G";
-const HOOK: &str = include_str!("root-hook.sh");
 
-/// What the guest has, beside what every Debian has.
-const PACKAGES: &[&str] = &[
-    // The peer.
-    "charon-systemd",
-    "strongswan-swanctl",
-    "libcharon-extra-plugins",
-    "libstrongswan-extra-plugins",
-    "strongswan-pki",
-    // Makes the certificates, CRLs and OCSP replies of the tests.
-    "openssl",
-    // What tests, the demo and other people's scripts use.
-    "iproute2",
-    "iputils-ping",
-    "tcpdump",
-    "nftables",
-    "iperf3",
-    "procps",
-    "kmod",
-    "python3",
-    "ethtool",
-    "netcat-openbsd",
-    "socat",
-    "jq",
-];
+/// What a root is made of.
+#[derive(Debug, Hash)]
+pub struct Recipe {
+    name: &'static str,
+    /// For the user who waits for it.
+    about: &'static str,
+    packages: &'static [&'static str],
+    /// Directories of `/usr/share` that the packages' files are left out of.
+    left_out: &'static [&'static str],
+    /// Runs with the new root as its argument, after the packages.
+    hook: &'static str,
+    /// Whether the root is wanted as a directory, too.
+    as_directory: bool,
+}
+
+/// Debian with strongSwan and the usual tools, without a service manager.
+pub const PEERS: Recipe = Recipe {
+    name: "peers",
+    about: "Debian, strongSwan and its kernel; about a minute",
+    packages: &[
+        // The peer.
+        "charon-systemd",
+        "strongswan-swanctl",
+        "libcharon-extra-plugins",
+        "libstrongswan-extra-plugins",
+        "strongswan-pki",
+        // Makes the certificates, CRLs and OCSP replies of the tests.
+        "openssl",
+        // What tests, the demo and other people's scripts use.
+        "iproute2",
+        "iputils-ping",
+        "tcpdump",
+        "nftables",
+        "iperf3",
+        "procps",
+        "kmod",
+        "python3",
+        "ethtool",
+        "netcat-openbsd",
+        "socat",
+        "jq",
+    ],
+    left_out: &["man", "locale", "doc"],
+    hook: include_str!("peers-hook.sh"),
+    as_directory: true,
+};
+
+/// Debian as a cloud image has it, without what makes it fit for a cloud (cloud-init, a boot loader, a network's
+/// configuration).
+pub const PLAIN: Recipe = Recipe {
+    name: "plain",
+    about: "a plain Debian with systemd; about two minutes",
+    packages: &[
+        "systemd",
+        "systemd-sysv",
+        "udev",
+        "dbus",
+        "libpam-systemd",
+        "linux-image-cloud-amd64",
+        "initramfs-tools",
+        "openssh-server",
+        "sudo",
+        "iproute2",
+        "iputils-ping",
+        "netbase",
+        "kmod",
+        "procps",
+        "less",
+        "man-db",
+        "bash-completion",
+    ],
+    left_out: &[],
+    hook: include_str!("plain-hook.sh"),
+    as_directory: false,
+};
 
 /// A finished root.
 #[derive(Debug, Clone)]
 pub struct Root {
-    /// The root as a directory, for network namespaces.
+    /// The root as a directory, for network namespaces. Only where the recipe wants it.
     pub directory: PathBuf,
     /// The root as an ext4 image, for virtual machines. Never written.
     pub image: PathBuf,
@@ -57,43 +111,44 @@ pub struct Root {
 }
 
 impl Root {
-    /// The root of this recipe, built if it is not there yet (about a minute).
-    pub fn get(paths: &Paths) -> Result<Self> {
-        let mut recipe = DefaultHasher::new();
-        (SUITE, DISK, HOOK, PACKAGES, Uid::effective().is_root()).hash(&mut recipe);
-        let home = paths.lab.join(format!("root-{:016x}", recipe.finish()));
+    /// The root of `recipe`, built if it is not there yet.
+    pub fn get(paths: &Paths, recipe: &Recipe) -> Result<Self> {
+        let mut hash = DefaultHasher::new();
+        (SUITE, DISK, recipe, Uid::effective().is_root()).hash(&mut hash);
+        let kin = format!("root-{}-", recipe.name);
+        let home = paths.lab.join(format!("{kin}{:016x}", hash.finish()));
         let root = Self {
             directory: home.join("root"),
             image: home.join("root.img"),
-            kernel: home.join("root/boot/vmlinuz"),
+            kernel: home.join("vmlinuz"),
         };
 
         // Two labs at once: the second waits for the first one's root.
-        let lock = File::create(paths.lab.join("root.lock"))?;
+        let lock = File::create(paths.lab.join(format!("{kin}lock")))?;
         let _lock = Flock::lock(lock, FlockArg::LockExclusive)
             .map_err(|(_, error)| error)
-            .context("waiting for root.lock")?;
+            .with_context(|| format!("waiting for the root {}", recipe.name))?;
         if !home.exists() {
             for old in std::fs::read_dir(&paths.lab)?.flatten() {
-                if old.file_name().to_string_lossy().starts_with("root-") {
+                if old.file_name().to_string_lossy().starts_with(&kin) && old.path().is_dir() {
                     std::fs::remove_dir_all(old.path())?;
                 }
             }
-            build(paths, &home)?;
+            build(paths, recipe, &home)?;
         }
         Ok(root)
     }
 }
 
 /// Builds in a directory beside, so that an interrupted build leaves nothing that looks finished.
-fn build(paths: &Paths, home: &Path) -> Result<()> {
+fn build(paths: &Paths, recipe: &Recipe, home: &Path) -> Result<()> {
     println!(
-        "lab: building the guest's root (Debian {SUITE}, strongSwan and its kernel; about a minute)"
+        "lab: building the root \"{}\" ({})",
+        recipe.name, recipe.about
     );
     let start = Instant::now();
-    let unfinished = paths.lab.join("unfinished-root");
+    let unfinished = paths.lab.join(format!("unfinished-{}", recipe.name));
     empty(&unfinished)?;
-    let tar = unfinished.join("root.tar");
     let log = unfinished.join("mmdebstrap.log");
     let mut mmdebstrap = Command::new("mmdebstrap");
     mmdebstrap.arg(if Uid::effective().is_root() {
@@ -103,53 +158,59 @@ fn build(paths: &Paths, home: &Path) -> Result<()> {
     });
     mmdebstrap
         .arg("--variant=minbase")
-        .arg(format!("--include={}", PACKAGES.join(",")));
-    for unused in ["man", "locale", "doc"] {
+        .arg(format!("--include={}", recipe.packages.join(",")));
+    for unused in recipe.left_out {
         mmdebstrap.arg(format!("--dpkgopt=path-exclude=/usr/share/{unused}/*"));
     }
     mmdebstrap
-        .arg(format!("--customize-hook={HOOK}"))
+        .arg(format!("--customize-hook={}", recipe.hook))
         .arg(SUITE)
-        .arg(&tar);
+        .arg(unfinished.join("root.tar"));
     run_logged(&mut mmdebstrap, &log)?;
 
-    let directory = unfinished.join("root");
-    std::fs::create_dir(&directory)?;
-    let mut unpack = Command::new("tar");
-    unpack
-        .arg("-xf")
-        .arg(&tar)
-        .arg("-C")
-        .arg(&directory)
-        .args(["--exclude=./dev/*"]);
-    if !Uid::effective().is_root() {
-        unpack.arg("--no-same-owner");
+    let mut pack = as_root(recipe.as_directory);
+    pack.args(["sh", "-euc", PACK, DISK])
+        .current_dir(&unfinished);
+    pack.env("PATH", sbin_path());
+    if recipe.as_directory {
+        pack.env("KEEP", "1");
+        if !Uid::effective().is_root() {
+            pack.env("OWNER", "--no-same-owner");
+        }
     }
-    run_logged(&mut unpack, &log)?;
-
-    // An ordinary user's files belong to root in the image because mke2fs sees itself as root.
-    let mut image = if Uid::effective().is_root() {
-        Command::new("mke2fs")
-    } else {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "mke2fs"]);
-        command
-    };
-    image
-        .args(["-q", "-t", "ext4", "-d"])
-        .arg(&directory)
-        .arg(unfinished.join("root.img"))
-        .arg(DISK);
-    image.env("PATH", sbin_path());
-    run_logged(&mut image, &log)?;
-    std::fs::remove_file(&tar)?;
+    run_logged(&mut pack, &log)?;
     std::fs::rename(&unfinished, home)
         .with_context(|| format!("moving the root to {}", home.display()))?;
     println!(
-        "lab: the guest's root is built ({:.0} s)",
+        "lab: the root \"{}\" is built ({:.0} s)",
+        recipe.name,
         start.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+/// From `root.tar` to the disk and the kernel beside it. `$0` is the disk's size.
+const PACK: &str = "
+mkdir root
+tar ${OWNER:-} --xattrs --xattrs-include='*' -xpf root.tar -C root --exclude='./dev/*'
+mke2fs -q -t ext4 -d root root.img \"$0\"
+cp root/boot/vmlinuz* vmlinuz
+chmod 644 vmlinuz
+rm root.tar
+[ -n \"${KEEP:-}\" ] || rm -rf root";
+
+/// A command that sees itself as root. `alone`: of an ordinary user's no other than root is seen, so that all files are
+/// the user's.
+fn as_root(alone: bool) -> Command {
+    if Uid::effective().is_root() {
+        return Command::new("env");
+    }
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user"]);
+    if !alone {
+        unshare.arg("--map-auto");
+    }
+    unshare
 }
 
 /// The search path with the directories of the system's programs, which an ordinary user's may lack.

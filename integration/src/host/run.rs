@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::choose::Way;
+use super::namespaces;
 use super::paths::empty;
 use super::prepare::Lab;
-use super::{namespaces, vm};
+use super::vm::{self, Machine, Wire};
 use crate::job::Job;
 
 /// What a job takes along, beside the programs.
@@ -18,6 +19,24 @@ use crate::job::Job;
 pub struct Luggage {
     /// Files and the path below `/lab/files` where each shall stand.
     pub files: Vec<(PathBuf, PathBuf)>,
+}
+
+/// What connects a virtual machine with others that run at the same time, and share this machine's processors with it.
+#[derive(Debug)]
+pub struct Wiring<'a> {
+    /// The machine's network cards.
+    pub wires: &'a [Wire],
+    /// Where their sockets are.
+    pub directory: &'a Path,
+}
+
+impl Default for Wiring<'_> {
+    fn default() -> Self {
+        Self {
+            wires: &[],
+            directory: Path::new("."),
+        }
+    }
 }
 
 impl Lab {
@@ -42,6 +61,19 @@ impl Lab {
         limit: Duration,
         output: &mut (dyn Write + Send),
     ) -> Result<(u8, PathBuf)> {
+        self.run_wired(name, job, luggage, limit, output, &Wiring::default())
+    }
+
+    /// Like [`Lab::run_into`], with network cards. Only virtual machines have any.
+    pub fn run_wired(
+        &self,
+        name: &str,
+        job: &Job,
+        luggage: &Luggage,
+        limit: Duration,
+        output: &mut (dyn Write + Send),
+        wiring: &Wiring<'_>,
+    ) -> Result<(u8, PathBuf)> {
         // Two labs at once each have their own.
         let scratch = self
             .paths
@@ -51,9 +83,17 @@ impl Lab {
         self.pack(&staging, job, luggage)?;
         let status = match self.way {
             Way::Namespaces => namespaces::run(&self.root, &staging, &out, limit, output),
-            Way::Kvm | Way::Tcg => vm::run(
-                self.way, &self.root, &staging, &out, &scratch, limit, output,
-            ),
+            Way::Kvm | Way::Tcg => {
+                let machine = Machine {
+                    way: self.way,
+                    root: &self.root,
+                    first: self.first,
+                    processors: if wiring.wires.is_empty() { 2 } else { 1 },
+                    wires: wiring.wires,
+                    directory: wiring.directory,
+                };
+                vm::run(&machine, &staging, &out, &scratch, limit, output)
+            }
         };
         if status.is_ok() {
             std::fs::remove_dir_all(&scratch)?;

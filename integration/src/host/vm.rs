@@ -10,7 +10,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -22,17 +22,84 @@ use super::root::{Root, sbin_path};
 use super::run::{attend, wait};
 use crate::job;
 
+/// What the guest's kernel starts first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// The lab's own: it runs the job and nothing else.
+    Lab,
+    /// systemd, which runs the job as a unit after all others.
+    Systemd,
+    /// A program that ends at once, to see whether the guest comes up.
+    Nothing,
+}
+
+/// A virtual machine.
+#[derive(Debug)]
+pub struct Machine<'a> {
+    /// With KVM or without.
+    pub way: Way,
+    /// Its root.
+    pub root: &'a Root,
+    /// Its first process.
+    pub first: First,
+    /// Its processors.
+    pub processors: u8,
+    /// Its network cards.
+    pub wires: &'a [Wire],
+    /// Where the sockets of its wires are. QEMU is started there: a socket's address has no room for a long path.
+    pub directory: &'a Path,
+}
+
+/// A network card and the cable to the other machine: what one sends to its socket the other receives, and nobody else.
+#[derive(Debug)]
+pub struct Wire {
+    /// The card's address, by which the guest finds it.
+    pub hardware_address: &'static str,
+    /// This end's socket, a file name in the directory where both run.
+    pub near: &'static str,
+    /// The other end's.
+    pub far: &'static str,
+    /// Where everything that passes is written, as a capture.
+    pub capture: Option<PathBuf>,
+}
+
 /// Size of the disk that carries the result back (the file is sparse).
 const RESULT_BYTES: u64 = 1 << 30;
 const MEMORY: &str = "2048";
-const CPUS: &str = "2";
+/// What a plain Debian would start and no test asks for: named on the kernel's command line, so that the root stays plain.
+const MASKED: &[&str] = &[
+    "ssh.service",
+    "man-db.timer",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "fstrim.timer",
+    "getty@tty1.service",
+    "serial-getty@ttyS0.service",
+];
+/// What the kernel's panic says of a first process that ended with success.
+const INIT_ENDED_WELL: &str = "Attempted to kill init! exitcode=0x00000000";
 /// A guest that KVM really runs is up in two seconds.
 const PROBE_LIMIT: Duration = Duration::from_secs(20);
 
+impl Machine<'_> {
+    fn command_line(&self) -> String {
+        let fixed = "console=ttyS0 quiet panic=-1 root=/dev/nvme0n1 rw";
+        // A first process that ends is a panic, and that a reboot, which ends the machine.
+        match self.first {
+            First::Lab => format!("{fixed} init=/sbin/lab-init"),
+            First::Nothing => format!("{fixed} init=/bin/true"),
+            First::Systemd => MASKED.iter().fold(fixed.to_owned(), |line, unit| {
+                format!("{line} systemd.mask={unit}")
+            }),
+        }
+    }
+}
+
 /// Runs the job in `staging` until it ends or `limit` is over; what it leaves comes to `out`. Returns its exit status.
 pub fn run(
-    way: Way,
-    root: &Root,
+    machine: &Machine<'_>,
     staging: &Path,
     out: &Path,
     scratch: &Path,
@@ -45,7 +112,7 @@ pub fn run(
     File::create(&result_disk)?.set_len(RESULT_BYTES)?;
     let console = scratch.join("console.log");
 
-    let mut qemu = qemu(way, root, &console, "/sbin/lab-init");
+    let mut qemu = qemu(machine, &console);
     for (name, disk, mode) in [
         ("job", &job_disk, "readonly=on"),
         ("result", &result_disk, "readonly=off"),
@@ -121,7 +188,15 @@ fn probe_kvm(paths: &Paths, root: &Root) -> Result<(), String> {
         return Err(format!("/dev/kvm: {error}"));
     }
     let console = paths.lab.join("kvm-probe.log");
-    let mut qemu = qemu(Way::Kvm, root, &console, "/sbin/lab-probe");
+    let machine = Machine {
+        way: Way::Kvm,
+        root,
+        first: First::Nothing,
+        processors: 2,
+        wires: &[],
+        directory: &paths.lab,
+    };
+    let mut qemu = qemu(&machine, &console);
     let mut guest = qemu
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -129,7 +204,7 @@ fn probe_kvm(paths: &Paths, root: &Root) -> Result<(), String> {
         .map_err(|error| format!("qemu-system-x86_64: {error}"))?;
     let ended = wait(&mut guest, PROBE_LIMIT).map_err(|error| error.to_string())?;
     if std::fs::read(&console)
-        .is_ok_and(|text| String::from_utf8_lossy(&text).contains("lab-probe: up"))
+        .is_ok_and(|text| String::from_utf8_lossy(&text).contains(INIT_ENDED_WELL))
     {
         Ok(())
     } else if ended {
@@ -143,11 +218,11 @@ fn probe_kvm(paths: &Paths, root: &Root) -> Result<(), String> {
 }
 
 /// QEMU with everything but the job's own devices.
-fn qemu(way: Way, root: &Root, console: &Path, init: &str) -> Command {
-    let (accelerator, cpu) = if way == Way::Kvm {
+fn qemu(machine: &Machine<'_>, console: &Path) -> Command {
+    let (accelerator, cpu) = if machine.way == Way::Kvm {
         ("kvm", "host")
     } else {
-        ("tcg,thread=multi", "max")
+        ("tcg,thread=multi", "max,svm=off")
     };
     // A lab that is killed takes its guest along.
     let mut qemu = Command::new("setpriv");
@@ -167,14 +242,12 @@ fn qemu(way: Way, root: &Root, console: &Path, init: &str) -> Command {
         "-cpu",
         cpu,
         "-smp",
-        CPUS,
+        &machine.processors.to_string(),
         "-m",
         MEMORY,
     ]);
-    qemu.arg("-kernel").arg(&root.kernel);
-    qemu.arg("-append").arg(format!(
-        "console=ttyS0 quiet panic=-1 root=/dev/nvme0n1 rw init={init}"
-    ));
+    qemu.arg("-kernel").arg(&machine.root.kernel);
+    qemu.arg("-append").arg(machine.command_line());
     qemu.arg("-chardev")
         .arg(format!("file,id=console,path={}", console.display()));
     qemu.args([
@@ -187,9 +260,29 @@ fn qemu(way: Way, root: &Root, console: &Path, init: &str) -> Command {
     ]);
     qemu.arg("-drive").arg(format!(
         "file={},if=none,id=root,format=raw,snapshot=on",
-        root.image.display()
+        machine.root.image.display()
     ));
-    qemu.stdin(Stdio::null());
+    for (number, wire) in machine.wires.iter().enumerate() {
+        let Wire {
+            hardware_address,
+            near,
+            far,
+            capture,
+        } = wire;
+        qemu.arg("-netdev").arg(format!(
+            "dgram,id=wire{number},local.type=unix,local.path={near},remote.type=unix,remote.path={far}"
+        ));
+        qemu.arg("-device").arg(format!(
+            "virtio-net-pci,netdev=wire{number},mac={hardware_address}"
+        ));
+        if let Some(capture) = capture {
+            qemu.arg("-object").arg(format!(
+                "filter-dump,id=capture{number},netdev=wire{number},file={}",
+                capture.display()
+            ));
+        }
+    }
+    qemu.current_dir(machine.directory).stdin(Stdio::null());
     qemu
 }
 
