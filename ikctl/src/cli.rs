@@ -155,6 +155,23 @@ Examples:
         files: Vec<PathBuf>,
     },
 
+    /// What a code means, who has to change something, and how
+    ///
+    /// For the codes of failures, of `ikctl check`, of warnings about this machine
+    /// and of dropped datagrams. Prints the page of the book; needs no daemon.
+    /// Without a code: all of them, a line each.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Examples:
+  ikctl explain no-common-proposal
+  ikctl explain | grep certificate"
+    )]
+    Explain {
+        /// A code, as `ikctl list` and the log show it in parentheses
+        code: Option<String>,
+    },
+
     /// Let the daemon read its configuration again
     ///
     /// Only what has changed is touched. A configuration with an error changes
@@ -236,12 +253,13 @@ Exit codes:
   2  wrong usage
   3  no answer: the daemon is not there, hangs, went away, or is not ikd
   4  not allowed
-  5  not found: there is no such connection or child
+  5  not found: there is no such connection, child or code
   6  check found errors
 
 Examples:
   ikctl list                     what is up, and what is not and why
   ikctl up branch                bring a connection up, and say why if it fails
+  ikctl explain no-response      what a code means, and what to do
   ikctl check /etc/ikd           before a reload
   ikctl --json list | jq         for scripts
 

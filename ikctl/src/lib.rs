@@ -4,6 +4,7 @@
 //! cli    what may be written on the command line, and the help
 //! ask    one call to the daemon, and what to say when that does not work
 //! check  policy files, offline
+//! explain  the book's page for a code, offline
 //! show   replies for people: status, list, failures
 //! json   replies for scripts
 //! text   durations, sizes, wrapping; nothing from outside reaches a terminal unescaped
@@ -17,6 +18,7 @@
 mod ask;
 mod check;
 mod cli;
+mod explain;
 mod json;
 mod show;
 mod text;
@@ -150,6 +152,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
             caller.call(Request::Down(request), done)
         }
         Verb::Check { files } => Ok(check::run(files, arguments.json, colour)),
+        Verb::Explain { code } => explain::run(code.as_deref(), arguments.json, colour),
         Verb::Reload => caller.call(Request::Reload, |reloaded| show::reloaded(&reloaded)),
         Verb::Shutdown => caller.call(Request::Shutdown, |Empty {}| {
             "ikd says goodbye to its peers and ends\n".to_owned()

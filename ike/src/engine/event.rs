@@ -212,8 +212,8 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    /// Every reason.
-    pub const ALL: &'static [Self] = &[
+    /// All of them.
+    pub const ALL: [Self; 11] = [
         Self::Malformed,
         Self::UnknownSpi,
         Self::BadIntegrity,

@@ -9,6 +9,7 @@ use clap::Parser;
 use integration::guest::demo::CAPTURE;
 use integration::guest::peers::Kind;
 use integration::host::choose::Way;
+use integration::host::docs;
 use integration::host::paths::Paths;
 use integration::host::prepare;
 use integration::host::run::Luggage;
@@ -36,13 +37,15 @@ enum Command {
         /// Take the time: more seeds, more of everything that has a number.
         #[arg(long)]
         full: bool,
-        /// One stage (fmt, clippy, doc, unit, e2e, deny), or the tests whose names contain this.
+        /// One stage (fmt, clippy, doc, book, unit, e2e, deny), or the tests whose names contain this.
         #[arg(long)]
         only: Option<String>,
         /// The kernel to use, instead of the best one found.
         #[arg(long, value_enum)]
         on: Option<Way>,
     },
+    /// Write the generated parts of the book and of `ikctl explain`, and build the book's HTML.
+    Docs,
     /// Run a script as root in a guest that has ESP, ikd, ikctl, strongSwan and the usual network tools.
     Exec {
         /// The kernel to use, instead of the best one found.
@@ -78,6 +81,19 @@ fn run(command: Command) -> Result<u8> {
         Command::Demo { hq, branch, on } => demo(&paths, hq, branch, on),
         Command::Test { full, only, on } => {
             Ok(u8::from(!stages::run(&paths, &Options { only, full, on })?))
+        }
+        Command::Docs => {
+            for file in docs::write(&paths.workspace)? {
+                println!("written: {}", file.display());
+            }
+            match docs::html::mdbook(&paths) {
+                Ok(mdbook) => {
+                    let to = docs::html::build(&paths, &mdbook)?;
+                    println!("the book is at {}", to.join("index.html").display());
+                }
+                Err(why) => println!("there is no HTML: {why}"),
+            }
+            Ok(0)
         }
         Command::Exec {
             on,

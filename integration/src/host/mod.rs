@@ -8,6 +8,7 @@
 
 pub mod build;
 pub mod choose;
+pub mod docs;
 pub mod namespaces;
 pub mod packages;
 pub mod paths;
@@ -16,4 +17,5 @@ pub mod root;
 pub mod run;
 pub mod stages;
 pub mod tally;
+pub mod tools;
 pub mod vm;

@@ -1,9 +1,9 @@
 //! `cargo lab test`: every check and every test, stage by stage, each with its minutes.
 //!
 //! ```text
-//!  this thread        fmt - clippy - doc - unit ------------------- e2e - deny - table, count
-//!  beside it          guest's root, choice of a kernel ------------/     /
-//!                     cargo-deny, built once under target/tools --------/
+//!  this thread        fmt - clippy - doc - book - unit -------------- e2e - deny - table, count
+//!  beside it          mdbook, built once -/  guest's root, kernel ---/     /
+//!                     cargo-deny, built once under target/tools ----------/
 //! ```
 //!
 //! Budgets are what a stage should take on two cores from a clean clone. They are told, never a reason to fail.
@@ -19,10 +19,12 @@ use anyhow::{Context, Result, bail};
 
 use super::build::{self, cargo};
 use super::choose::Way;
+use super::docs::html;
 use super::paths::Paths;
 use super::prepare::{self, Guest};
 use super::run::Luggage;
 use super::tally::{Show, Tally};
+use super::tools;
 use crate::guest::tests::PROGRAMS;
 use crate::job::Job;
 
@@ -101,7 +103,11 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
             .then(|| scope.spawn(|| prepare::guest(paths, options.on)));
         let deny = report
             .wants("deny")
-            .then(|| scope.spawn(|| cargo_deny(paths)));
+            .then(|| scope.spawn(|| tools::installed(paths, "cargo-deny", &[])));
+
+        let mdbook = report
+            .wants("book")
+            .then(|| scope.spawn(|| html::mdbook(paths)));
 
         report.stage("fmt", 0.2, || {
             check_with(paths, "rustfmt", &["fmt", "--all", "--check"])
@@ -124,6 +130,7 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
                     .env("RUSTDOCFLAGS", "--deny warnings"),
             )
         });
+        report.stage("book", 1.0, || the_book(paths, mdbook));
         report.stage("unit", 6.0, || unit_tests(paths, options));
         report.stage("e2e", 14.0, || end_to_end_tests(paths, options, guest));
         report.stage("deny", 2.0, || dependencies(paths, deny));
@@ -137,7 +144,7 @@ struct Report {
     only: Option<String>,
 }
 
-const CHECKS: &[&str] = &["fmt", "clippy", "doc", "deny"];
+const CHECKS: &[&str] = &["fmt", "clippy", "doc", "book", "deny"];
 const TESTS: &[&str] = &["unit", "e2e"];
 
 impl Report {
@@ -340,42 +347,22 @@ fn end_to_end_tests(
     Ok(Found::tests(tally, status == 0))
 }
 
-/// cargo-deny, built once. A machine that cannot have it says why.
-fn cargo_deny(paths: &Paths) -> Result<PathBuf, String> {
-    let program = paths.tools.join("bin/cargo-deny");
-    if program.exists() {
-        return Ok(program);
+/// The book as HTML. What it says is tested among the unit tests.
+fn the_book(
+    paths: &Paths,
+    mdbook: Option<ScopedJoinHandle<'_, Result<PathBuf, String>>>,
+) -> Result<Found> {
+    let mdbook = mdbook
+        .context("mdbook was not asked for")?
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    match mdbook {
+        Ok(program) => html::build(paths, &program).map(|_| Found::one(true)),
+        Err(why) => Ok(Found {
+            skipped: vec![why],
+            ..Found::default()
+        }),
     }
-    // Unoptimised: its work here takes seconds, its optimisation minutes.
-    let mut install = cargo(paths);
-    install
-        .args([
-            "install",
-            "--quiet",
-            "--locked",
-            "--debug",
-            "cargo-deny",
-            "--root",
-        ])
-        .arg(&paths.tools);
-    install
-        .env("CARGO_TARGET_DIR", paths.tools.join("build"))
-        .env("CARGO_PROFILE_DEV_DEBUG", "0");
-    let output = install
-        .output()
-        .map_err(|error| format!("cargo install: {error}"))?;
-    let _ = std::fs::remove_dir_all(paths.tools.join("build"));
-    if output.status.success() {
-        return Ok(program);
-    }
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    Err(format!(
-        "cargo-deny could not be built: {}",
-        stderr
-            .lines()
-            .find(|line| line.contains("error"))
-            .unwrap_or("no reason given")
-    ))
 }
 
 fn dependencies(
