@@ -10,6 +10,7 @@ use integration::guest::demo::CAPTURE;
 use integration::guest::peers::Kind;
 use integration::host::choose::Way;
 use integration::host::docs;
+use integration::host::package;
 use integration::host::paths::Paths;
 use integration::host::prepare;
 use integration::host::run::Luggage;
@@ -46,6 +47,12 @@ enum Command {
     },
     /// Write the generated parts of the book and of `ikctl explain`, and build the book's HTML.
     Docs,
+    /// Build the Debian package of ikd and ikctl: target/debian/ikd_VERSION_ARCH.deb.
+    Deb {
+        /// What follows the version; a higher one is an upgrade.
+        #[arg(long, default_value = "1")]
+        revision: String,
+    },
     /// Run a script as root in a guest that has ESP, ikd, ikctl, strongSwan and the usual network tools.
     Exec {
         /// The kernel to use, instead of the best one found.
@@ -93,6 +100,11 @@ fn run(command: Command) -> Result<u8> {
                 }
                 Err(why) => println!("there is no HTML: {why}"),
             }
+            Ok(0)
+        }
+        Command::Deb { revision } => {
+            let package = package::build(&paths, &revision)?;
+            println!("{}", package.display());
             Ok(0)
         }
         Command::Exec {

@@ -10,6 +10,7 @@ pub mod build;
 pub mod choose;
 pub mod docs;
 pub mod namespaces;
+pub mod package;
 pub mod packages;
 pub mod paths;
 pub mod prepare;

@@ -14,7 +14,7 @@ pub struct Package {
     /// What it is needed for.
     pub why: &'static str,
     /// What is there once it is installed: a program's name, or a file's absolute path.
-    present: &'static str,
+    pub(super) present: &'static str,
 }
 
 /// What every way needs.

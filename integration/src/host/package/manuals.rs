@@ -1,0 +1,128 @@
+//! Manual pages and completions, made from the programs' own definitions of their command lines.
+
+use anyhow::Result;
+use clap::Command;
+use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use super::tree::Tree;
+
+/// Administration: all pages are of this section.
+const SECTION: &str = "8";
+
+/// Files that both pages name.
+const FILES: &[(&str, &str)] = &[
+    (
+        "/etc/ikd/*.yaml",
+        "The policy. Secrets, keys and certificates that it names stand beside it, mode 0600.",
+    ),
+    (
+        "/run/ikd/control",
+        "The control socket, for the groups ikd (may look) and ikd-admin (may change as well).",
+    ),
+    ("/usr/share/doc/ikd/examples", "Policies to begin with."),
+];
+
+/// Puts the pages of both programs, and what the shells complete with.
+pub(super) fn put(tree: &mut Tree, date: &str) -> Result<()> {
+    page(
+        tree,
+        &ikd::command(),
+        date,
+        "systemctl(1), ikctl(8), ip-xfrm(8)",
+    )?;
+    // Built, so that every verb has the options that are everybody's.
+    let mut tool = ikctl::command().disable_help_subcommand(true);
+    tool.build();
+    let verbs: Vec<String> = tool
+        .get_subcommands()
+        .map(|verb| format!("ikctl-{}({SECTION})", verb.get_name()))
+        .collect();
+    page(tree, &tool, date, &format!("ikd(8), {}", verbs.join(", ")))?;
+    for verb in tool.get_subcommands() {
+        page(tree, verb, date, "ikctl(8), ikd(8)")?;
+    }
+    for command in [ikd::command(), ikctl::command()] {
+        completions(tree, command)?;
+    }
+    Ok(())
+}
+
+fn page(tree: &mut Tree, command: &Command, date: &str, see_also: &str) -> Result<()> {
+    let man = Man::new(command.clone())
+        .section(SECTION)
+        .date(date)
+        .manual("IKEv2 for Linux gateways");
+    let name = man.get_filename();
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    if command.get_arguments().next().is_some() {
+        man.render_options_section(&mut page)?;
+    }
+    if command.get_subcommands().next().is_some() {
+        man.render_subcommands_section(&mut page)?;
+    }
+    let mut rest = Roff::new();
+    if let Some(help) = command
+        .get_after_long_help()
+        .or_else(|| command.get_after_help())
+    {
+        after_help(&mut rest, &help.to_string());
+    }
+    rest.control("SH", ["FILES"]);
+    for (file, what) in FILES {
+        rest.control("TP", [])
+            .text([bold(*file)])
+            .text([roman(*what)]);
+    }
+    rest.control("SH", ["SEE ALSO"]).text([roman(see_also)]);
+    rest.to_writer(&mut page)?;
+    tree.compressed(&format!("usr/share/man/man{SECTION}/{name}"), &page)
+}
+
+/// `Signals:` and lines below it become a section, its lines as they are; other paragraphs stay paragraphs.
+fn after_help(roff: &mut Roff, help: &str) {
+    for paragraph in help.split("\n\n") {
+        let (first, lines) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
+        match first.strip_suffix(':') {
+            Some(heading) if lines.starts_with(' ') => {
+                roff.control("SH", [heading.to_uppercase().as_str()])
+                    .control("nf", []);
+                for line in lines.lines() {
+                    roff.text([roman(line)]);
+                }
+                roff.control("fi", []);
+            }
+            _ => {
+                roff.control("PP", []).text([roman(paragraph)]);
+            }
+        }
+    }
+}
+
+fn completions(tree: &mut Tree, mut command: Command) -> Result<()> {
+    let name = command.get_name().to_owned();
+    for (shell, path) in [
+        (
+            Shell::Bash,
+            format!("usr/share/bash-completion/completions/{name}"),
+        ),
+        (
+            Shell::Zsh,
+            format!("usr/share/zsh/vendor-completions/_{name}"),
+        ),
+        (
+            Shell::Fish,
+            format!("usr/share/fish/vendor_completions.d/{name}.fish"),
+        ),
+    ] {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut command, &name, &mut script);
+        tree.file(&path, 0o644, &script)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! `cargo lab deb`: a package of the daemon and its tool, for Debian and Ubuntu, from this checkout.
+//!
+//! ```text
+//!   cargo build --profile dist ---> programs -----.
+//!   packaging/, policies/examples, README ... ----+--> tree --> dpkg-deb --> target/debian/ikd_VERSION_ARCH.deb
+//!   clap's definitions ---> manuals, completions -'      ^
+//!   dpkg-shlibdeps, cargo metadata ---> control ---------'
+//! ```
+//!
+//! By dpkg-deb itself: what a tool would add are the maintainer scripts, which stand in `packaging/debian/` to be read, and
+//! restart an upgraded daemon only if it takes the configuration. The same commit and toolchain give the same bytes.
+
+mod contents;
+mod control;
+mod libraries;
+mod manuals;
+mod tree;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::build::{self, cargo};
+use super::packages::{self, Package};
+use super::paths::{self, Paths};
+use control::Control;
+use tree::Tree;
+
+/// The package's name.
+pub const NAME: &str = "ikd";
+/// What the programs are built with.
+const PROFILE: &str = "dist";
+
+/// What the host needs for it.
+const PACKAGING: &[Package] = &[Package {
+    name: "dpkg-dev",
+    why: "finds the libraries that the programs need",
+    present: "dpkg-shlibdeps",
+}];
+
+/// Builds the package, and says where it is. `revision` is what follows the version: 0.1.0-1.
+pub fn build(paths: &Paths, revision: &str) -> Result<PathBuf> {
+    packages::require(PACKAGING)?;
+    if revision.is_empty()
+        || !revision
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".~+".contains(&byte))
+    {
+        bail!(
+            "a revision has letters, digits, `.`, `~` and `+` only, and {revision:?} has others or none"
+        );
+    }
+    let programs = programs(paths)?;
+    let home = paths.target.join("debian");
+    let root = home.join("tree");
+    paths::empty(&root)?;
+    let control = Control::gather(paths, &home, &programs, revision)?;
+
+    let mut tree = Tree::new(root);
+    contents::put(&mut tree, paths, &programs)?;
+    manuals::put(&mut tree, &control.date()?)?;
+    control.put(&mut tree, paths)?;
+
+    let package = home.join(format!(
+        "{NAME}_{}_{}.deb",
+        control.version, control.architecture
+    ));
+    let mut dpkg_deb = Command::new("dpkg-deb");
+    dpkg_deb
+        .args(["--root-owner-group", "-Zxz", "--build"])
+        .arg(tree.root())
+        .arg(&package)
+        .env("SOURCE_DATE_EPOCH", control.epoch.to_string());
+    output(&mut dpkg_deb)?;
+    Ok(package)
+}
+
+/// The daemon and the tool.
+fn programs(paths: &Paths) -> Result<[PathBuf; 2]> {
+    let mut build = cargo(paths);
+    build.args([
+        "build",
+        "--profile",
+        PROFILE,
+        "--package",
+        "ikd",
+        "--package",
+        "ikctl",
+        "--bins",
+    ]);
+    let built = build::executables(&mut build)?;
+    let program = |name: &str| {
+        let found = built.iter().find(|one| one.name == name);
+        found
+            .map(|one| one.path.clone())
+            .with_context(|| format!("cargo built no {name}"))
+    };
+    Ok([program("ikd")?, program("ikctl")?])
+}
+
+/// What a program prints that has to succeed.
+fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
+    if !output.status.success() {
+        bail!(
+            "{command:?} failed ({}):\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn file_name(path: &Path) -> Result<&OsStr> {
+    path.file_name()
+        .with_context(|| format!("{} has no name", path.display()))
+}
