@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::decode;
+
 /// Manages ikd, the IKEv2 daemon.
 #[derive(Debug, Parser)]
 #[command(name = "ikctl", version, about, long_about = ABOUT, after_long_help = AFTER, arg_required_else_help = true)]
@@ -172,6 +174,15 @@ Examples:
         code: Option<String>,
     },
 
+    /// Decode the IKE messages of a capture, without a daemon
+    ///
+    /// Shows every IKEv2 message of a pcap or pcapng file with its payloads, and
+    /// what was never answered or never became whole. With the keys of its IKE SA
+    /// it decrypts a message and checks its integrity. What is broken is shown as
+    /// far as it goes, marked with ! and why.
+    #[command(verbatim_doc_comment, after_long_help = DECODE)]
+    Decode(decode::Options),
+
     /// Let the daemon read its configuration again
     ///
     /// Only what has changed is touched. A configuration with an error changes
@@ -255,17 +266,53 @@ Exit codes:
   4  not allowed
   5  not found: there is no such connection, child or code
   6  check found errors
+  7  decode: the capture or the key table is damaged; the rest was printed
 
 Examples:
   ikctl list                     what is up, and what is not and why
   ikctl up branch                bring a connection up, and say why if it fails
   ikctl explain no-response      what a code means, and what to do
   ikctl check /etc/ikd           before a reload
+  ikctl decode capture.pcap      what went over the wire
   ikctl --json list | jq         for scripts
 
 Who may ask is decided by the permissions of the socket and by the daemon.
 Any language can: the socket speaks Varlink, the interface is org.ikd.Control
 (varlinkctl introspect /run/ikd/control org.ikd.Control).";
+
+const DECODE: &str = "\
+What is read: pcap and pcapng; Ethernet with VLANs and PPPoE, PPP, Linux
+cooked, loopback and raw IP; IPv4 and IPv6, their fragments put together; IKE
+fragments (RFC 7383) put together. ESP is counted, not decoded; IKEv1 and IKE
+in TCP are not decoded.
+
+The key table has one line for each IKE SA, in hexadecimal:
+  SPIi,SPIr,SK_ei,SK_er,\"encryption\",SK_ai,SK_ar,\"integrity\"
+with Wireshark's names of algorithms, or IANA's for those it lacks.
+
+With --json one object is printed on each line. Those of \"type\" \"message\":
+  frames, time, source, destination, length, missing, retransmission_of,
+  broken, header (version, exchange, response, from_initiator, message_id,
+  initiator_spi, responder_spi), fields (name, value, offset, length, fields,
+  fault), fault (offset, reason), and protection, null without an SK payload,
+  else: state (decrypted, no_key, failed with a reason), integrity (right,
+  wrong, unchecked), fields, fault, fragment, fragments, fragment_length,
+  fragment_frames.
+The last is of \"type\" \"end\": counts, what is missing, and damage, which says why
+the file could not be read to its end, or is null.
+
+Exit codes:
+  0  the whole file was read, whatever the messages in it are like
+  1  it cannot be opened, or is no capture
+  7  the file breaks off or is damaged, or lines of the table cannot be used;
+     everything else was printed
+
+Examples:
+  ikctl decode capture.pcap
+  ikctl decode capture.pcapng --keys keys.csv
+  ikctl decode capture.pcap --summary
+  tcpdump -i any -U -w - udp port 500 or udp port 4500 | ikctl decode -
+  ikctl --json decode capture.pcap | jq -c 'select(.broken) | [.frames, .fault]'";
 
 #[cfg(test)]
 mod tests {

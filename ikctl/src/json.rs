@@ -8,7 +8,15 @@ use crate::text;
 
 /// JSON with two spaces of indentation, and with every character escaped that a terminal would act upon: the same JSON.
 pub(crate) fn pretty(value: &Value) -> String {
-    let plain = format!("{value:#}\n");
+    escaped(&format!("{value:#}\n"))
+}
+
+/// As [`pretty`], on one line.
+pub(crate) fn line(value: &Value) -> String {
+    escaped(&format!("{value}\n"))
+}
+
+fn escaped(plain: &str) -> String {
     let mut escaped = String::with_capacity(plain.len());
     for c in plain.chars() {
         // serde_json has escaped what JSON demands: all below the space. Such a character can only stand in a string.

@@ -4,7 +4,11 @@
 //! cli    what may be written on the command line, and the help
 //! ask    one call to the daemon, and what to say when that does not work
 //! check  policy files, offline
+<<<<<<< HEAD
 //! explain  the book's page for a code, offline
+=======
+//! decode captures, offline
+>>>>>>> 63467a6 (Decode captures with ikctl decode: pcap and pcapng, fragments, decryption by key tables)
 //! show   replies for people: status, list, failures
 //! json   replies for scripts
 //! text   durations, sizes, wrapping; nothing from outside reaches a terminal unescaped
@@ -18,7 +22,11 @@
 mod ask;
 mod check;
 mod cli;
+<<<<<<< HEAD
 mod explain;
+=======
+mod decode;
+>>>>>>> 63467a6 (Decode captures with ikctl decode: pcap and pcapng, fragments, decryption by key tables)
 mod json;
 mod show;
 mod text;
@@ -33,6 +41,7 @@ use serde_json::{Value, json};
 
 use ask::{Daemon, Trouble};
 use cli::{Arguments, Verb};
+pub use decode::decode_bytes;
 
 /// How `ikctl` ends, for scripts. Told in the help, and stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +54,8 @@ enum Exit {
     NotAllowed = 4,
     NotFound = 5,
     CheckFailed = 6,
+    /// A capture or a key table is damaged: what could be read was printed.
+    Damaged = 7,
 }
 
 /// What goes to standard output, and how to end.
@@ -152,7 +163,19 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
             caller.call(Request::Down(request), done)
         }
         Verb::Check { files } => Ok(check::run(files, arguments.json, colour)),
+<<<<<<< HEAD
         Verb::Explain { code } => explain::run(code.as_deref(), arguments.json, colour),
+=======
+        Verb::Decode(options) => {
+            let width = terminal_size::terminal_size_of(io::stdout())
+                .map_or(text::WIDTH, |(terminal_size::Width(width), _)| width.into());
+            let look = decode::Look::new(colour, width);
+            Ok(Outcome {
+                output: String::new(),
+                exit: decode::run(options, arguments.json, look),
+            })
+        }
+>>>>>>> 63467a6 (Decode captures with ikctl decode: pcap and pcapng, fragments, decryption by key tables)
         Verb::Reload => caller.call(Request::Reload, |reloaded| show::reloaded(&reloaded)),
         Verb::Shutdown => caller.call(Request::Shutdown, |Empty {}| {
             "ikd says goodbye to its peers and ends\n".to_owned()
