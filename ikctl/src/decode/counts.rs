@@ -50,7 +50,7 @@ impl Counts {
             return;
         }
         self.messages += 1;
-        if message.header.is_some_and(|header| header.major == 1) {
+        if message.is_ikev1() {
             self.ikev1 += 1;
             return;
         }

@@ -53,8 +53,16 @@ impl Message {
             .is_some_and(|header| matches!(header.major, 1 | 2))
     }
 
-    /// Whether a peer would refuse it.
+    /// Whether it is of IKEv1, of which only the header is read.
+    pub(super) fn is_ikev1(&self) -> bool {
+        self.header.is_some_and(|header| header.major == 1)
+    }
+
+    /// Whether a peer that speaks IKEv2 would refuse it.
     pub(super) fn is_broken(&self) -> bool {
+        if self.is_ikev1() {
+            return false;
+        }
         self.clear.fault.is_some() || self.inner().is_some_and(|inner| inner.fault.is_some())
     }
 
@@ -118,7 +126,7 @@ pub(super) struct Unanswered {
     pub(super) frame: u64,
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
-    /// How often it was sent.
+    /// How often it was sent; 0 where only later fragments of it were seen.
     pub(super) times: u64,
 }
 
@@ -242,12 +250,16 @@ impl Reader {
         };
         let first = *self.seen.entry(self.hasher.hash_one(bytes), || now).0;
         let earlier = (first.frame != frame).then_some(first);
-        if let Some(header) = header.filter(is_ikev2) {
-            self.note_request(&header, &datagram, frame);
+        let ikev2 = header.filter(|header| header.major == 2);
+        let sealed = ikev2.and_then(|header| Sealed::find(bytes, header));
+        if let Some(header) = ikev2 {
+            // A request in fragments is counted by its first.
+            let first = sealed
+                .as_ref()
+                .and_then(|sealed| sealed.fragment)
+                .is_none_or(|fragment| fragment.number == 1);
+            self.note_request(&header, &datagram, frame, first);
         }
-        let sealed = header
-            .filter(is_ikev2)
-            .and_then(|header| Sealed::find(bytes, header));
         let protection = match sealed {
             Some(sealed) => self.open(&sealed, frame, earlier.is_some()),
             None => Protection::None,
@@ -262,7 +274,7 @@ impl Reader {
     }
 
     /// Remembers a request, or forgets the one that this answers.
-    fn note_request(&mut self, header: &Header, datagram: &Datagram, frame: u64) {
+    fn note_request(&mut self, header: &Header, datagram: &Datagram, frame: u64, first: bool) {
         let asker = header.flags.initiator != header.flags.response;
         let key = (
             header.initiator_spi,
@@ -282,7 +294,7 @@ impl Reader {
             destination: datagram.destination,
             times: 0,
         };
-        self.requests.entry(key, new).0.times += 1;
+        self.requests.entry(key, new).0.times += u64::from(first);
     }
 
     fn open(&mut self, sealed: &Sealed<'_>, frame: u64, again: bool) -> Protection {
@@ -404,10 +416,6 @@ impl Reader {
 }
 
 const MISMATCH: &str = "the integrity check value does not match, and what comes out is nonsense: the keys are those of another IKE SA, or the message was altered";
-
-fn is_ikev2(header: &Header) -> bool {
-    header.major == 2
-}
 
 impl Fragmented {
     fn incomplete(self) -> Incomplete {

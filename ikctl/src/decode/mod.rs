@@ -52,7 +52,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "full")]
     summary: bool,
 
-    /// Every field, also lengths, reserved bits and retransmissions
+    /// Every field, and retransmissions in full
     #[arg(long)]
     full: bool,
 

@@ -38,6 +38,7 @@ pub(super) fn encryption(name: &str, key_length: usize) -> Result<Cipher, String
         Some(row) => Ok(Cipher::Row(row)),
         None => Err(unknown(
             "encryption",
+            name,
             &word,
             Encryption::KNOWN.iter().filter_map(|id| id.name()),
         )),
@@ -78,6 +79,7 @@ pub(super) fn integrity(name: &str) -> Result<Code, String> {
             Some(icv_length) => Ok(Code::Unchecked { icv_length }),
             None => Err(unknown(
                 "integrity",
+                name,
                 &word,
                 Integrity::KNOWN.iter().filter_map(|id| id.name()),
             )),
@@ -103,7 +105,12 @@ fn normalised(name: &str, prefix: &str) -> String {
     word.strip_prefix(prefix).map(str::to_owned).unwrap_or(word)
 }
 
-fn unknown(kind: &str, word: &str, mut known: impl Iterator<Item = &'static str>) -> String {
+fn unknown(
+    kind: &str,
+    name: &str,
+    word: &str,
+    mut known: impl Iterator<Item = &'static str>,
+) -> String {
     if word.is_empty() {
         format!("the name of the {kind} algorithm is missing")
     } else if known.any(|name| name == word) {
@@ -111,8 +118,8 @@ fn unknown(kind: &str, word: &str, mut known: impl Iterator<Item = &'static str>
     } else if word.len() >= 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         format!("a key stands where the name of the {kind} algorithm should")
     } else {
-        let word: String = word.chars().take(60).collect();
-        format!("the {kind} algorithm {word} is not known")
+        let name: String = name.chars().take(60).collect();
+        format!("the {kind} algorithm {name} is not known")
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Content<'_>, Other> {
         IpNumber::TCP if has_port_4500(payload.payload) => Err(Other::Tcp4500),
         IpNumber::ENCAPSULATING_SECURITY_PAYLOAD => Err(Other::Esp),
         IpNumber::AUTHENTICATION_HEADER => Err(Other::Ah),
-        _ => Err(Other::OtherProtocol),
+        _ => Err(Other::IpProtocol),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) enum Other {
     /// TCP from or to port 4500: perhaps IKE in TCP (RFC 9329), which is not read.
     Tcp4500,
     /// Another protocol on IP.
-    OtherProtocol,
+    IpProtocol,
     /// A fragment; the datagram is not whole yet.
     Fragment,
 }

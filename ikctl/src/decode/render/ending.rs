@@ -76,7 +76,7 @@ fn open(lines: &mut Lines, open: &Open, keys: bool) {
 
 fn unanswered(request: &Unanswered) -> String {
     let times = match request.times {
-        1 => String::new(),
+        0 | 1 => String::new(),
         times => format!(", sent {} times", number(times)),
     };
     format!(
@@ -181,7 +181,7 @@ fn kind(other: &Other) -> String {
         Other::Esp => "ESP".to_owned(),
         Other::Ah => "AH".to_owned(),
         Other::Tcp4500 => "TCP on port 4500 (IKE in TCP is not supported)".to_owned(),
-        Other::OtherProtocol => "of other protocols on IP".to_owned(),
+        Other::IpProtocol => "of other protocols on IP".to_owned(),
         Other::Fragment => "IP fragments before the last".to_owned(),
     }
 }

@@ -214,7 +214,7 @@ fn name(other: &Other) -> String {
         Other::Esp => "esp".to_owned(),
         Other::Ah => "ah".to_owned(),
         Other::Tcp4500 => "tcp_4500".to_owned(),
-        Other::OtherProtocol => "other_protocols".to_owned(),
+        Other::IpProtocol => "other_protocols".to_owned(),
         Other::Fragment => "ip_fragments".to_owned(),
     }
 }

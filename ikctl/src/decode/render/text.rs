@@ -93,9 +93,9 @@ impl<W: Write> Text<W> {
         }
         if let Some(earlier) = &message.earlier {
             self.line(4, 2, YELLOW, &again(earlier, datagram.time))?;
-            if !self.look.full {
-                return Ok(());
-            }
+        }
+        if (message.earlier.is_some() || message.is_ikev1()) && !self.look.full {
+            return Ok(());
         }
         if datagram.missing > 0 {
             let missing = counted(datagram.missing as u64, "byte");
@@ -117,7 +117,7 @@ impl<W: Write> Text<W> {
                 self.line(6, 2, RED, &format!("! not decrypted: {reason}"))
             }
             Protection::Open { inner, doubt } => {
-                self.doubt("decrypted", *doubt)?;
+                self.doubt("decrypted", *doubt, inner.fault.is_some())?;
                 self.tree(6, inner)
             }
             Protection::Piece {
@@ -130,6 +130,7 @@ impl<W: Write> Text<W> {
                 self.doubt(
                     &format!("fragment {number} of {total} decrypted, {length} bytes"),
                     *doubt,
+                    false,
                 )?;
                 let Some((inner, from)) = whole else {
                     return Ok(());
@@ -145,8 +146,16 @@ impl<W: Write> Text<W> {
         }
     }
 
-    fn doubt(&mut self, what: &str, doubt: Option<Unchecked>) -> io::Result<()> {
+    /// How far the text below can be trusted. `broken`: it is none that a peer would take.
+    fn doubt(&mut self, what: &str, doubt: Option<Unchecked>, broken: bool) -> io::Result<()> {
         let (sgr, text) = match doubt {
+            // An AEAD does not open under a wrong key, but a code beside a cipher says nothing of the cipher's key.
+            None if broken => (
+                YELLOW,
+                format!(
+                    "{what}, its integrity is right; that it is broken is the sender's fault, or SK_ei or SK_er is wrong"
+                ),
+            ),
             None => (GREEN, format!("{what}, its integrity is right")),
             Some(Unchecked::NotAsked) => (
                 YELLOW,
@@ -232,24 +241,29 @@ impl<W: Write> Text<W> {
         let datagram = &message.datagram;
         let clock = |time: Timestamp| time.strftime("%H:%M:%S%.6f").to_string();
         let mut line = format!(
-            "{}  {}  {} -> {}  {}: ",
+            "{}  {}  {} -> {}  {}",
             frames(&datagram.frames),
             datagram.time.map_or_else(|| "no time".to_owned(), clock),
             datagram.source,
             datagram.destination,
             title(message)
         );
-        let mut sgr = if has_error(message) { RED } else { PLAIN };
-        if let Some(earlier) = &message.earlier {
-            line += &again(earlier, datagram.time);
-            sgr = DIM;
-        } else {
-            line += &gist(message);
+        let broken = message.is_broken() || !message.is_ike();
+        let said = match (&message.earlier, &message.clear.fault) {
+            (Some(earlier), _) => again(earlier, datagram.time),
+            (None, Some(fault)) if broken => format!("broken, {}", fault.reason),
+            (None, _) if message.is_ikev1() => String::new(),
+            (None, _) if message.is_broken() => format!("{}, broken", gist(message)),
+            (None, _) => gist(message),
+        };
+        if !said.is_empty() {
+            line += &format!(": {said}");
         }
-        if message.is_broken() || !message.is_ike() {
-            line += ", broken";
-            sgr = RED;
-        }
+        let sgr = match &message.earlier {
+            _ if broken || has_error(message) => RED,
+            Some(_) => DIM,
+            None => PLAIN,
+        };
         self.line(0, 6, sgr, &line)
     }
 }

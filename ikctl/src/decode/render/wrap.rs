@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(broken(&hex, 30, 20), [&hex[..30], &hex[..20]]);
         assert_eq!(
             broken(&format!("data {hex}"), 30, 20),
-            [&format!("data {}", &hex[..25]), &hex[..20], &hex[..5]]
+            [&format!("data {}", &hex[..25]), &hex[25..45], &hex[45..]]
         );
         assert_eq!(
             broken("é é é é é é é é é é é é", 20, 20),
