@@ -37,6 +37,11 @@ pub(crate) fn run(code: Option<&str>, json: bool, colour: bool) -> Result<Outcom
     }
 }
 
+/// Whether there is a page for this code.
+pub(crate) fn knows(code: &str) -> bool {
+    PAGES.iter().any(|(known, _)| *known == code)
+}
+
 /// What could have been meant: a code that is nearly so, or, for the name of a notify, the pages that speak of it.
 fn unknown(code: &str) -> Trouble {
     let wanted = code.to_ascii_lowercase();

@@ -2,6 +2,7 @@
 
 use ikapi::Failure;
 
+use crate::explain;
 use crate::text::{self, Page};
 
 /// A failure just now, as the end of an error message.
@@ -10,6 +11,9 @@ pub(crate) fn failure(failure: &Failure) -> String {
     page.prose(2, 2, &failure.summary);
     page.line(2, &format!("({})", place(failure)));
     reasons(&mut page, 2, failure);
+    if explain::knows(&failure.code) {
+        page.line(2, &format!("more: ikctl explain {}", failure.code));
+    }
     page.finish().trim_end().to_owned()
 }
 

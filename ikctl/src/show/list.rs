@@ -31,7 +31,11 @@ pub(crate) fn list(list: &List, failed: bool, colour: bool) -> String {
             failure::past(&mut page, 6, &peer.failure, list.now);
         }
     }
-    match page.finish() {
+    let text = page.finish();
+    if failed && !text.is_empty() {
+        return text + "\nWhat a code in parentheses means: ikctl explain CODE\n";
+    }
+    match text {
         text if !text.is_empty() => text,
         _ if failed => "nothing has failed\n".to_owned(),
         _ => "there are no connections in ikd's configuration\n".to_owned(),
