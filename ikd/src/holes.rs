@@ -44,12 +44,6 @@ pub(crate) fn connected_networks() -> Vec<Network> {
     networks
 }
 
-/// Every address of every interface.
-pub(crate) fn own_addresses() -> Vec<IpAddr> {
-    let addresses = getifaddrs().into_iter().flatten();
-    addresses.filter_map(|one| ip(&one.address?)).collect()
-}
-
 fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
     let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))

@@ -22,7 +22,6 @@ mod fetch;
 mod holes;
 mod kernel;
 mod log;
-mod preflight;
 pub mod reference;
 mod shell;
 mod sockets;

@@ -18,6 +18,7 @@ use ike::engine::event::Level;
 use ike::engine::io::QuestionId;
 use ike::engine::{Engine, Options, RandomSource};
 use nix::sys::resource::{Resource, setrlimit};
+use preflight::{Asker, ThisMachine};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use xfrm_sys::{Xfrm, XfrmError};
@@ -31,7 +32,7 @@ use crate::events::{Event, Events};
 use crate::kernel::probe::{self, Shortage};
 use crate::shell::{Inputs, Parts, Shell};
 use crate::sockets::{self, BindError};
-use crate::{expiry, fetch, kernel, log, preflight};
+use crate::{expiry, fetch, kernel, log};
 
 /// Calls of the control socket that may wait for the engine.
 const ASKS: usize = 64;
@@ -119,7 +120,7 @@ pub(crate) async fn run(
     let mode = configuration.kernel;
     let kernel = look_at_kernel(&configuration, events).await?;
     let exempt = exempt(mode);
-    let preflight = preflight::look(&configuration, exempt);
+    let preflight = preflight::look(&configuration, &ThisMachine, Asker::Daemon);
     let sockets =
         sockets::bind(exempt, |error| events.tell(&Event::NoIpv6(error))).map_err(bind_failed)?;
 

@@ -19,11 +19,11 @@ use ike::config::KernelMode;
 use ike::crypto::{Provider, Secret};
 use ike::engine::io::{Answer, Question, QuestionId};
 use policies::{Report as Problems, Secrets};
+use preflight::{Asker, ThisMachine};
 use tokio::sync::{mpsc, watch as latest};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::configuration::{self, Loaded, Policy};
-use crate::preflight::{self, Warning};
 use crate::sockets::local_address_for;
 
 pub(crate) use sign::Keys;
@@ -63,7 +63,7 @@ pub(crate) struct Reloaded {
     /// Without its secrets and keys.
     pub(crate) loaded: Loaded,
     /// What will bite on this machine.
-    pub(crate) preflight: Vec<Warning>,
+    pub(crate) preflight: Vec<preflight::Warning>,
 }
 
 /// Why a configuration cannot come into force.
@@ -187,13 +187,13 @@ impl Credentials {
 
     /// Reads the configuration again, on a thread: files may lie on a slow disk.
     fn read(&self) -> JoinHandle<Read> {
-        let (paths, exempt) = (self.paths.clone(), self.exempt);
+        let paths = self.paths.clone();
         let watched_before = watched(&self.files, &self.paths);
         tokio::task::spawn_blocking(move || {
             // Before they are read: what changes meanwhile is seen as a change.
             let mut stamps = watch::look(&watched_before);
             let outcome = configuration::load(&paths).map(|loaded| {
-                let preflight = preflight::look(&loaded.configuration, exempt);
+                let preflight = preflight::look(&loaded.configuration, &ThisMachine, Asker::Daemon);
                 let mut now = watch::look(&watched(&loaded.files, &paths));
                 now.iter_mut().for_each(|(path, stamp)| {
                     *stamp = stamps.get(path).copied().unwrap_or(*stamp);

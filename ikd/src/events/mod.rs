@@ -145,6 +145,20 @@ pub(crate) enum Stopping {
     KernelSilent,
 }
 
+impl From<&preflight::Warning> for Event {
+    fn from(warning: &preflight::Warning) -> Self {
+        Self::Preflight {
+            level: match warning.level {
+                preflight::Level::Note => Level::Info,
+                preflight::Level::Warning => Level::Warning,
+            },
+            code: warning.code.name(),
+            message: warning.message.clone(),
+            suggestion: Some(warning.suggestion.clone()),
+        }
+    }
+}
+
 impl Event {
     /// The connection that it is about, where it is about one.
     pub(crate) fn connection(&self) -> Option<&Name> {

@@ -31,7 +31,6 @@ use crate::clock::{self, Timer};
 use crate::control::{Ask, Facts, View};
 use crate::events::{Event, Events, Stopping};
 use crate::kernel;
-use crate::preflight::Warning;
 use crate::sockets::{Batch, Sockets};
 use crate::systemd::Manager;
 use crate::{control, credentials, expiry, fetch};
@@ -58,7 +57,7 @@ pub(crate) struct Shell {
     fetch: fetch::Handle,
     events: Events,
     /// What will bite on this machine, as told last.
-    preflight: Vec<Warning>,
+    preflight: Vec<preflight::Warning>,
     expiry: expiry::Teller,
     /// When it was last looked which certificates expire, by the boot clock.
     expiry_looked: Duration,
@@ -99,7 +98,7 @@ pub(crate) struct Parts {
     pub(crate) credentials: credentials::Handle,
     pub(crate) fetch: fetch::Handle,
     /// What will bite on this machine.
-    pub(crate) preflight: Vec<Warning>,
+    pub(crate) preflight: Vec<preflight::Warning>,
     pub(crate) facts: Facts,
     pub(crate) events: Events,
 }
@@ -258,10 +257,10 @@ impl Shell {
     }
 
     /// What will bite on this machine, where it was not told before.
-    fn tell_preflight(&mut self, warnings: Vec<Warning>) {
+    fn tell_preflight(&mut self, warnings: Vec<preflight::Warning>) {
         for warning in &warnings {
             if !self.preflight.contains(warning) {
-                self.events.tell(&warning.event());
+                self.events.tell(&Event::from(warning));
             }
         }
         self.preflight = warnings;

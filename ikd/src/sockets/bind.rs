@@ -4,23 +4,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use nix::sys::socket::{setsockopt, sockopt};
+use preflight::running_daemons;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{Counters, IkeSocket, Port, Sockets};
 
 /// A burst of IKE_SA_INIT messages should wait here rather than be lost; the kernel caps it at net.core.rmem_max.
 const RECEIVE_BUFFER: usize = 1 << 20;
-
-/// IKE daemons that may hold the ports.
-const DAEMONS: [&str; 7] = [
-    "charon",
-    "charon-systemd",
-    "pluto",
-    "iked",
-    "racoon",
-    "ikd",
-    "openikev2",
-];
 
 /// Why a socket could not be opened.
 #[derive(Debug)]
@@ -131,7 +121,7 @@ fn explain(port: Port, any: IpAddr, error: io::Error) -> BindError {
     match error.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse {
             port: port.number(),
-            suspects: running_daemons(),
+            suspects: running_daemons().iter().map(ToString::to_string).collect(),
         },
         io::ErrorKind::PermissionDenied => BindError::Privilege {
             what,
@@ -139,31 +129,6 @@ fn explain(port: Port, any: IpAddr, error: io::Error) -> BindError {
         },
         _ => BindError::Other { what, error },
     }
-}
-
-/// IKE daemons in our network namespace, ourselves not counted. What cannot be read is passed over: this is a hint.
-fn running_daemons() -> Vec<String> {
-    let Ok(ours) = std::fs::read_link("/proc/self/ns/net") else {
-        return Vec::new();
-    };
-    let own = std::process::id().to_string();
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    processes
-        .flatten()
-        .filter_map(|entry| {
-            let id = entry
-                .file_name()
-                .into_string()
-                .ok()
-                .filter(|id| id.parse::<u32>().is_ok() && *id != own)?;
-            let name = std::fs::read_to_string(entry.path().join("comm")).ok()?;
-            let here = std::fs::read_link(entry.path().join("ns/net")).ok()? == ours;
-            (here && DAEMONS.contains(&name.trim()))
-                .then(|| format!("{} (process {id})", name.trim()))
-        })
-        .collect()
 }
 
 #[cfg(test)]
