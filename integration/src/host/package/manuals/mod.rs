@@ -1,5 +1,7 @@
 //! Manual pages and completions, made from the programs' own definitions of their command lines.
 
+mod markdown;
+
 use anyhow::Result;
 use clap::Command;
 use clap_complete::Shell;
@@ -8,7 +10,9 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::tree::Tree;
 
-/// Administration: all pages are of this section.
+/// What stands at the top of each page.
+const MANUAL: &str = "IKEv2 for Linux gateways";
+/// Administration: the pages of commands are of this section.
 const SECTION: &str = "8";
 
 /// Files that both pages name.
@@ -30,7 +34,7 @@ pub(super) fn put(tree: &mut Tree, date: &str) -> Result<()> {
         tree,
         &ikd::command(),
         date,
-        "systemctl(1), ikctl(8), ip-xfrm(8)",
+        "ikd-policy(5), ikctl(8), systemctl(1), ip-xfrm(8)",
     )?;
     // Built, so that every verb has the options that are everybody's.
     let mut tool = ikctl::command().disable_help_subcommand(true);
@@ -43,6 +47,7 @@ pub(super) fn put(tree: &mut Tree, date: &str) -> Result<()> {
     for verb in tool.get_subcommands() {
         page(tree, verb, date, "ikctl(8), ikd(8)")?;
     }
+    policy(tree, date)?;
     for command in [ikd::command(), ikctl::command()] {
         completions(tree, command)?;
     }
@@ -53,7 +58,7 @@ fn page(tree: &mut Tree, command: &Command, date: &str, see_also: &str) -> Resul
     let man = Man::new(command.clone())
         .section(SECTION)
         .date(date)
-        .manual("IKEv2 for Linux gateways");
+        .manual(MANUAL);
     let name = man.get_filename();
     let mut page = Vec::new();
     man.render_title(&mut page)?;
@@ -73,15 +78,36 @@ fn page(tree: &mut Tree, command: &Command, date: &str, see_also: &str) -> Resul
     {
         after_help(&mut rest, &help.to_string());
     }
-    rest.control("SH", ["FILES"]);
+    ending(&mut rest, see_also);
+    rest.to_writer(&mut page)?;
+    tree.compressed(&format!("usr/share/man/man{SECTION}/{name}"), &page)
+}
+
+fn ending(roff: &mut Roff, see_also: &str) {
+    roff.control("SH", ["FILES"]);
     for (file, what) in FILES {
-        rest.control("TP", [])
+        roff.control("TP", [])
             .text([bold(*file)])
             .text([roman(*what)]);
     }
-    rest.control("SH", ["SEE ALSO"]).text([roman(see_also)]);
-    rest.to_writer(&mut page)?;
-    tree.compressed(&format!("usr/share/man/man{SECTION}/{name}"), &page)
+    roff.control("SH", ["SEE ALSO"]).text([roman(see_also)]);
+}
+
+/// The page of the policy language, from the table that its reader is held against.
+fn policy(tree: &mut Tree, date: &str) -> Result<()> {
+    let mut page = Roff::new();
+    let source = concat!("ikd ", env!("CARGO_PKG_VERSION"));
+    page.control("TH", ["ikd-policy", "5", date, source, MANUAL])
+        .control("SH", ["NAME"])
+        .text([roman("ikd-policy - the policy files of ikd")])
+        .control("SH", ["DESCRIPTION"])
+        .text([roman(
+            "ikd(8) reads every file of /etc/ikd whose name ends in .yaml, in the order of their names, as one policy. \
+             `ikctl check` says what is wrong with it, with line and column. In headings, NAME stands for a name of your own.",
+        )]);
+    markdown::to_roff(&policies::schema::reference_markdown(), &mut page);
+    ending(&mut page, "ikd(8), ikctl-check(8)");
+    tree.compressed("usr/share/man/man5/ikd-policy.5", page.to_roff().as_bytes())
 }
 
 /// `Signals:` and lines below it become a section, its lines as they are; other paragraphs stay paragraphs.
