@@ -1,17 +1,14 @@
 //! `ikctl`: looks at ikd, tells it what to do, and checks policy files without it.
 //!
 //! ```text
-//! cli    what may be written on the command line, and the help
-//! ask    one call to the daemon, and what to say when that does not work
-//! check  policy files, offline
-<<<<<<< HEAD
+//! cli      what may be written on the command line, and the help
+//! ask      one call to the daemon, and what to say when that does not work
+//! check    policy files, offline
 //! explain  the book's page for a code, offline
-=======
-//! decode captures, offline
->>>>>>> 63467a6 (Decode captures with ikctl decode: pcap and pcapng, fragments, decryption by key tables)
-//! show   replies for people: status, list, failures
-//! json   replies for scripts
-//! text   durations, sizes, wrapping; nothing from outside reaches a terminal unescaped
+//! decode   captures, offline
+//! show     replies for people: status, list, failures
+//! json     replies for scripts
+//! text     durations, sizes, wrapping; nothing from outside reaches a terminal unescaped
 //! ```
 //!
 //! A reply takes one of two ways to the terminal: `json` prints it as it came, `show` gets it after `text::clean` has gone
@@ -22,11 +19,8 @@
 mod ask;
 mod check;
 mod cli;
-<<<<<<< HEAD
-mod explain;
-=======
 mod decode;
->>>>>>> 63467a6 (Decode captures with ikctl decode: pcap and pcapng, fragments, decryption by key tables)
+mod explain;
 mod json;
 mod show;
 mod text;
@@ -163,9 +157,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
             caller.call(Request::Down(request), done)
         }
         Verb::Check { files } => Ok(check::run(files, arguments.json, colour)),
-<<<<<<< HEAD
         Verb::Explain { code } => explain::run(code.as_deref(), arguments.json, colour),
-=======
         Verb::Decode(options) => {
             let width = terminal_size::terminal_size_of(io::stdout())
                 .map_or(text::WIDTH, |(terminal_size::Width(width), _)| width.into());
@@ -175,7 +167,6 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
                 exit: decode::run(options, arguments.json, look),
             })
         }
->>>>>>> 63467a6 (Decode captures with ikctl decode: pcap and pcapng, fragments, decryption by key tables)
         Verb::Reload => caller.call(Request::Reload, |reloaded| show::reloaded(&reloaded)),
         Verb::Shutdown => caller.call(Request::Shutdown, |Empty {}| {
             "ikd says goodbye to its peers and ends\n".to_owned()

@@ -153,6 +153,17 @@ impl Daemon {
         namespace: Option<&str>,
         policy: &Path,
     ) -> Self {
+        Self::spawn_in(directory, name, namespace, policy, &[])
+    }
+
+    /// With variables in its environment.
+    pub(crate) fn spawn_in(
+        directory: &Path,
+        name: &str,
+        namespace: Option<&str>,
+        policy: &Path,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let state = directory.join(name);
         let control = state.join("control");
         let log = directory.join(format!("{name}.log"));
@@ -164,7 +175,7 @@ impl Daemon {
                 ip
             }
         };
-        command.args([
+        command.envs(environment.iter().copied()).args([
             "--log-format",
             "json",
             "--log-level",

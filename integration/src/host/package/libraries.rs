@@ -26,6 +26,13 @@ struct Library {
     manifest_path: PathBuf,
     /// `None`: from this checkout.
     source: Option<String>,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    /// `lib`, `proc-macro`, `custom-build`, ...
+    kind: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -100,8 +107,19 @@ pub(super) fn list(paths: &Paths) -> Result<String> {
     Ok(list)
 }
 
-/// What the two programs are linked from, by identifier.
+/// What the two programs are linked from, by identifier. What only the compiler runs is not.
 fn inside(metadata: &Metadata) -> BTreeSet<String> {
+    let run_by_compiler = |one: &&Library| {
+        one.targets
+            .iter()
+            .any(|target| target.kind.contains(&"proc-macro".to_owned()))
+    };
+    let compiler: BTreeSet<&str> = metadata
+        .packages
+        .iter()
+        .filter(run_by_compiler)
+        .map(|one| one.id.as_str())
+        .collect();
     let nodes: BTreeMap<&str, &Node> = metadata
         .resolve
         .nodes
@@ -115,7 +133,10 @@ fn inside(metadata: &Metadata) -> BTreeSet<String> {
     let mut left: Vec<&str> = programs.map(|one| one.id.as_str()).collect();
     let mut inside = BTreeSet::new();
     while let Some(id) = left.pop() {
-        if let Some(node) = nodes.get(id).filter(|_| inside.insert(id.to_owned())) {
+        if compiler.contains(id) || !inside.insert(id.to_owned()) {
+            continue;
+        }
+        if let Some(node) = nodes.get(id) {
             let linked = node
                 .deps
                 .iter()

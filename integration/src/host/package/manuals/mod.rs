@@ -57,6 +57,7 @@ pub(super) fn put(tree: &mut Tree, date: &str) -> Result<()> {
 fn page(tree: &mut Tree, command: &Command, date: &str, see_also: &str) -> Result<()> {
     let man = Man::new(command.clone())
         .section(SECTION)
+        .source(concat!("ikd ", env!("CARGO_PKG_VERSION")))
         .date(date)
         .manual(MANUAL);
     let name = man.get_filename();
