@@ -257,6 +257,8 @@ records! {
         uptime_seconds: u64,
         /// What it runs on.
         configuration: Configuration,
+        /// The file that the keys of IKE SAs are written to, where `--keylog` asks for it.
+        keylog: Option<String>,
         /// What it runs above.
         kernel: Kernel,
         /// How many of what there are.

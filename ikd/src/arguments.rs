@@ -61,6 +61,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub(crate) watch: u32,
 
+    /// Append the keys of every IKE SA to this file, for Wireshark (its table ikev2_decryption_table) and `ikctl decode`.
+    ///
+    /// Whoever has the file and a capture reads what IKE said. For finding out what goes wrong, and not for longer. Only
+    /// root may ask for it, and only root may be able to read the file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keylog: Option<PathBuf>,
+
     /// How the log looks.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log_format: log::Format,

@@ -21,6 +21,7 @@ mod expiry;
 mod fetch;
 mod holes;
 mod kernel;
+mod keylog;
 mod log;
 pub mod reference;
 mod shell;

@@ -28,8 +28,9 @@ use crate::clock::{self, Timer};
 use crate::configuration::{self, Loaded};
 use crate::control::{self, Facts, ListenError, Listener, Server};
 use crate::credentials::Credentials;
-use crate::events::{Event, Events};
+use crate::events::{Event, Events, Keys};
 use crate::kernel::probe::{self, Shortage};
+use crate::keylog::{Keylog, KeylogError};
 use crate::shell::{Inputs, Parts, Shell};
 use crate::sockets::{self, BindError};
 use crate::{expiry, fetch, kernel, log};
@@ -108,6 +109,7 @@ pub(crate) async fn run(
     let _lock = lock(&arguments.state_dir)?;
     let listener = Listener::open(&arguments.control)
         .map_err(|error| listen_failed(&arguments.control, error))?;
+    let keylog = open_keylog(&arguments, events)?;
     let policy = loaded.policy();
     let Loaded {
         configuration,
@@ -165,6 +167,7 @@ pub(crate) async fn run(
         number: 0,
         provider,
         random: RandomSource(Box::new(SystemRandom::new())),
+        export_keys: keylog.is_some(),
     };
     let parts = Parts {
         engine: Engine::new(options),
@@ -173,6 +176,7 @@ pub(crate) async fn run(
         kernel: handle,
         credentials,
         fetch,
+        keylog,
         preflight,
         facts: facts(&arguments, configuration, kernel.found, kernel.missing),
         events: std::mem::take(events),
@@ -211,6 +215,7 @@ fn facts(
         configuration: Arc::new(configuration),
         loaded_at: now.wall.as_secs(),
         reload_failure: None,
+        keylog: arguments.keylog.as_deref().map(Into::into),
         capabilities: found.into(),
         missing: missing.into(),
     }
@@ -250,6 +255,23 @@ async fn look_at_kernel(
         found,
         missing,
     })
+}
+
+/// The file for keys, where one is asked for: told loudly, for whoever reads it reads IKE.
+fn open_keylog(arguments: &Arguments, events: &mut Events) -> Result<Option<Keylog>, StartError> {
+    let Some(path) = &arguments.keylog else {
+        return Ok(None);
+    };
+    let keylog = Keylog::open(path).map_err(|error| {
+        let exit = match error {
+            KeylogError::NotRoot => Exit::Privilege,
+            _ => Exit::Failed,
+        };
+        let message = format!("--keylog {}: {error}", path.display());
+        StartError::new(exit, message).help(error.suggestion())
+    })?;
+    events.tell(&Event::Keylog(Keys::Written(path.clone())));
+    Ok(Some(keylog))
 }
 
 /// Without a kernel there are no policies that a socket would need to be exempt from.

@@ -11,8 +11,8 @@ use ike::crypto::{Provider, standard};
 use ike::engine::event::Event;
 use ike::engine::failure::Failure;
 use ike::engine::io::{
-    Answer, Command, CommandId, Input, KernelId, KernelRequest, Now, Output, Path, Question,
-    QuestionId, Reply, Transmit,
+    Answer, Command, CommandId, ExportedKeys, Input, KernelId, KernelRequest, Now, Output, Path,
+    Question, QuestionId, Reply, Transmit,
 };
 use ike::engine::snapshot::Snapshot;
 use ike::engine::{Engine, Options, RandomSource};
@@ -41,6 +41,8 @@ pub struct Node {
     pub fetched: Vec<FetchQuestion>,
     /// What it said, in order.
     pub events: Vec<Event>,
+    /// The keys of IKE SAs that it handed out, in order.
+    pub exported: Vec<ExportedKeys>,
     /// Answers to commands.
     pub replies: BTreeMap<CommandId, Reply>,
     /// Every datagram it sent.
@@ -78,6 +80,22 @@ impl Node {
         seed: u64,
         provider: &'static dyn Provider,
     ) -> Self {
+        Self::with(name, address, seed, provider, false)
+    }
+
+    /// A gateway that knows nothing yet and hands out the keys of its IKE SAs.
+    #[must_use]
+    pub fn exporting_keys(name: &'static str, address: IpAddr, seed: u64) -> Self {
+        Self::with(name, address, seed, standard(), true)
+    }
+
+    fn with(
+        name: &'static str,
+        address: IpAddr,
+        seed: u64,
+        provider: &'static dyn Provider,
+        export_keys: bool,
+    ) -> Self {
         let random = RandomSource(Box::new(SeededRandom::new(seed)));
         Self {
             name,
@@ -88,6 +106,7 @@ impl Node {
             web: BTreeMap::new(),
             fetched: Vec::new(),
             events: Vec::new(),
+            exported: Vec::new(),
             replies: BTreeMap::new(),
             sent: Vec::new(),
             hold_answers: false,
@@ -100,6 +119,7 @@ impl Node {
                 number: 1,
                 provider,
                 random,
+                export_keys,
             }),
             deadline: None,
             commands: 0,
@@ -164,6 +184,7 @@ impl Node {
                 }
                 Output::Ask(id, question) => self.questions.push_back((id, question)),
                 Output::Persist(..) => {}
+                Output::Keys(keys) => self.exported.push(*keys),
                 Output::Deadline(deadline) => self.deadline = deadline,
                 Output::Event(event) => self.events.push(*event),
                 Output::Reply(id, reply) => {

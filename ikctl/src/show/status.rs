@@ -47,6 +47,13 @@ pub(crate) fn status(status: &Status, colour: bool) -> String {
         failure::past(&mut page, 2, error, *now);
     }
 
+    if let Some(file) = &status.keylog {
+        let warning = format!(
+            "warning         keys are written to {file}: whoever has it can read captures of IKE"
+        );
+        page.prose(0, 16, &paint(&warning, "33", colour));
+    }
+
     if !status.expiring.is_empty() {
         page.line(0, &paint("certificates    to be renewed", "33", colour));
     }

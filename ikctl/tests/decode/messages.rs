@@ -166,7 +166,11 @@ fn a_broken_message_is_shown_as_far_as_it_goes() {
         .iter()
         .map(|line| line["broken"].as_bool().unwrap())
         .collect();
-    assert_eq!(broken, [true, true, false, true, true], "IKEv1 is not broken");
+    assert_eq!(
+        broken,
+        [true, true, false, true, true],
+        "IKEv1 is not broken"
+    );
     assert_eq!(all[0]["fault"]["offset"], 50);
 }
 

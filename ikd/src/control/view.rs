@@ -1,6 +1,6 @@
 //! What the shell shows to a client: the engine at one moment, and what the daemon knows beside it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) struct Facts {
     pub(crate) loaded_at: u64,
     /// Why the newest attempt to read it again changed nothing.
     pub(crate) reload_failure: Option<ikapi::Failure>,
+    /// Where the keys of IKE SAs are written.
+    pub(crate) keylog: Option<Arc<Path>>,
     /// What the kernel can, a line each.
     pub(crate) capabilities: Arc<[String]>,
     /// What it cannot.

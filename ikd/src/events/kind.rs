@@ -26,6 +26,7 @@ macro_rules! kinds {
 
 kinds! {
     NOT_HARDENED = "not-hardened" [Warning] "Core dumps could not be switched off.";
+    KEYLOG = "keylog" [Warning] "Keys of IKE SAs are written down (--keylog), or no longer: whoever has them reads captures of IKE.";
     CONFIGURATION_PROBLEM = "configuration-problem" [Error, Warning, Info] "What is wrong, or doubtful, in a policy file, with its place; the code is that of `ikctl check`.";
     START_FAILED = "start-failed" [Error] "The daemon could not start, and ends.";
     NO_IPV6 = "no-ipv6" [Warning] "This machine has no IPv6: IKE is spoken over IPv4 only.";
@@ -82,6 +83,7 @@ impl Event {
                 EngineEvent::PolicyFailed { .. } => &POLICY_FAILED,
             },
             Self::NotHardened(_) => &NOT_HARDENED,
+            Self::Keylog(_) => &KEYLOG,
             Self::ConfigurationProblem(_) => &CONFIGURATION_PROBLEM,
             Self::StartFailed { .. } => &START_FAILED,
             Self::NoIpv6(_) => &NO_IPV6,

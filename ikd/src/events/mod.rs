@@ -39,6 +39,8 @@ pub(crate) enum Event {
     Engine(Box<EngineEvent>),
     /// Core dumps could not be switched off.
     NotHardened(Errno),
+    /// Keys of IKE SAs are written down.
+    Keylog(Keys),
     /// Something is wrong, or doubtful, in a policy file.
     ConfigurationProblem(policies::Problem),
     /// The daemon could not start.
@@ -128,6 +130,15 @@ pub(crate) enum Event {
     Stopping(Stopping),
     /// The daemon cannot go on.
     Failed(std::io::Error),
+}
+
+/// What becomes of keys that are to be written down.
+#[derive(Debug)]
+pub(crate) enum Keys {
+    /// They go to this file.
+    Written(PathBuf),
+    /// No more of them do, for this reason.
+    Ended(String),
 }
 
 /// How far the end is.

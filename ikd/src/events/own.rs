@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-use super::{Event, Record, Stopping, engine, interval_seconds};
+use super::{Event, Keys, Record, Stopping, engine, interval_seconds};
 use crate::kernel::Removed;
 use crate::sockets::Counters;
 
@@ -18,6 +18,19 @@ impl Event {
                 code: Some(problem.code.name()),
                 ..line(problem.to_string())
             },
+            Self::Keylog(Keys::Written(file)) => Record {
+                suggestion: Some(
+                    "start ikd without --keylog, and remove the file, when you have seen enough"
+                        .to_owned(),
+                ),
+                ..line(format!(
+                    "keys are written to {}: whoever has it and a capture can read all IKE messages of this ikd",
+                    file.display()
+                ))
+            },
+            Self::Keylog(Keys::Ended(reason)) => line(format!(
+                "{reason}; no more are written until ikd is started again"
+            )),
             Self::StartFailed {
                 message,
                 suggestion,

@@ -31,6 +31,7 @@ use crate::clock::{self, Timer};
 use crate::control::{Ask, Facts, View};
 use crate::events::{Event, Events, Stopping};
 use crate::kernel;
+use crate::keylog::Keylog;
 use crate::sockets::{Batch, Sockets};
 use crate::systemd::Manager;
 use crate::{control, credentials, expiry, fetch};
@@ -56,6 +57,7 @@ pub(crate) struct Shell {
     credentials: credentials::Handle,
     fetch: fetch::Handle,
     events: Events,
+    keylog: Option<Keylog>,
     /// What will bite on this machine, as told last.
     preflight: Vec<preflight::Warning>,
     expiry: expiry::Teller,
@@ -97,6 +99,8 @@ pub(crate) struct Parts {
     pub(crate) kernel: kernel::Handle,
     pub(crate) credentials: credentials::Handle,
     pub(crate) fetch: fetch::Handle,
+    /// Where the keys of IKE SAs go, if anywhere.
+    pub(crate) keylog: Option<Keylog>,
     /// What will bite on this machine.
     pub(crate) preflight: Vec<preflight::Warning>,
     pub(crate) facts: Facts,
@@ -123,6 +127,7 @@ impl Shell {
             kernel,
             credentials,
             fetch,
+            keylog,
             preflight,
             facts,
             events,
@@ -137,6 +142,7 @@ impl Shell {
             credentials,
             fetch,
             events,
+            keylog,
             preflight: Vec::new(),
             expiry: expiry::Teller::default(),
             expiry_looked: Duration::ZERO,

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use super::{Shell, Waiter};
 use crate::clock;
 use crate::control::View;
-use crate::events::Event;
+use crate::events::{Event, Keys};
 use crate::{credentials, kernel};
 
 impl Shell {
@@ -33,6 +33,12 @@ impl Shell {
             Output::Deadline(deadline) => self.deadline = deadline,
             Output::Event(event) => self.events.tell(&Event::Engine(event)),
             Output::Reply(id, reply) => self.reply(id, reply),
+            Output::Keys(keys) => {
+                let trouble = self.keylog.as_mut().and_then(|log| log.write(&keys));
+                if let Some(trouble) = trouble {
+                    self.events.tell(&Event::Keylog(Keys::Ended(trouble)));
+                }
+            }
         }
     }
 

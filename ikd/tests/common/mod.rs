@@ -140,7 +140,18 @@ impl Daemon {
         namespace: Option<&str>,
         policy: &Path,
     ) -> Self {
-        let daemon = Self::spawn(directory, name, namespace, policy);
+        Self::start_with(directory, name, namespace, policy, &[])
+    }
+
+    /// As [`Self::start`], with more arguments.
+    pub(crate) fn start_with(
+        directory: &Path,
+        name: &str,
+        namespace: Option<&str>,
+        policy: &Path,
+        more: &[&str],
+    ) -> Self {
+        let daemon = Self::spawn_with(directory, name, namespace, policy, &[], more);
         daemon.wait("the daemon answers", || {
             daemon.try_call("Version", json!({})).is_ok()
         });
@@ -163,6 +174,17 @@ impl Daemon {
         namespace: Option<&str>,
         policy: &Path,
         environment: &[(&str, &str)],
+    ) -> Self {
+        Self::spawn_with(directory, name, namespace, policy, environment, &[])
+    }
+
+    fn spawn_with(
+        directory: &Path,
+        name: &str,
+        namespace: Option<&str>,
+        policy: &Path,
+        environment: &[(&str, &str)],
+        more: &[&str],
     ) -> Self {
         let state = directory.join(name);
         let control = state.join("control");
@@ -189,7 +211,8 @@ impl Daemon {
             .arg("--control")
             .arg(&control)
             .arg("--state-dir")
-            .arg(&state);
+            .arg(&state)
+            .args(more);
         let file = fs::File::create(&log).expect("a log");
         let child = command
             .stdin(Stdio::null())

@@ -65,6 +65,7 @@ impl Side {
                 number,
                 provider: standard(),
                 random,
+                export_keys: false,
             }),
             busy: Duration::ZERO,
             up: (0, 0),

@@ -11,18 +11,19 @@
 //!
 //! `Kernel`, `Ask` and `Persist` each carry a number that comes back with the answer. They are also the borders between
 //! powers: the engine parses what strangers send, and neither writes the kernel's databases nor holds a long-term key.
+//! `Keys` comes out only where somebody asked for the keys of IKE SAs by name.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::auth::ask::{FetchQuestion, PskAnswer, PskQuestion, SignAnswer, SignQuestion};
 use crate::config::Mode;
-use crate::config::proposal::EspSuite;
+use crate::config::proposal::{EspSuite, IkeSuite};
 use crate::config::selector::KernelSelector;
 use crate::config::{Configuration, Name};
 use crate::crypto::Secret;
 
-use super::event::Event;
+use super::event::{Event, IkeSpis};
 use super::failure::Failure;
 use super::snapshot::Snapshot;
 
@@ -103,6 +104,8 @@ pub enum Output {
     Event(Box<Event>),
     /// The answer to a command.
     Reply(CommandId, Reply),
+    /// The keys of an IKE SA, as soon as they are derived: only where [`super::Options::export_keys`] asks for them.
+    Keys(Box<ExportedKeys>),
 }
 
 /// A datagram to send.
@@ -112,6 +115,24 @@ pub struct Transmit {
     pub path: Path,
     /// The IKE message, without the non-ESP marker.
     pub bytes: Vec<u8>,
+}
+
+/// The keys that protect the messages of one IKE SA (RFC 7296 section 2.14), for reading a capture of them. They open
+/// nothing else: not its Child SAs, nor a successor. They wipe themselves, and `Debug` shows lengths alone.
+#[derive(Debug)]
+pub struct ExportedKeys {
+    /// Which IKE SA.
+    pub spis: IkeSpis,
+    /// Its algorithms.
+    pub suite: IkeSuite,
+    /// Integrity of what the initiator sends; empty for an AEAD.
+    pub sk_ai: Secret,
+    /// Integrity of what the responder sends; empty for an AEAD.
+    pub sk_ar: Secret,
+    /// Encryption of what the initiator sends, with the salt or nonce behind it where the cipher has one.
+    pub sk_ei: Secret,
+    /// Encryption of what the responder sends, likewise.
+    pub sk_er: Secret,
 }
 
 /// A question to whoever holds what the engine does not: long-term keys, the routing table.

@@ -80,6 +80,8 @@ pub struct Options {
     pub provider: &'static dyn Provider,
     /// The source of all randomness.
     pub random: RandomSource,
+    /// Whether the keys of every IKE SA come out ([`io::Output::Keys`]), so that a capture can be read.
+    pub export_keys: bool,
 }
 
 /// A boxed source of randomness that prints nothing.
@@ -136,7 +138,7 @@ impl Engine {
     pub fn new(options: Options) -> Self {
         Self {
             number: options.number,
-            shared: Shared::new(options.provider, options.random.0),
+            shared: Shared::new(options.provider, options.random.0, options.export_keys),
             ike_sas: BTreeMap::new(),
             first_contacts: BTreeMap::new(),
             half_open: HalfOpenCount::default(),

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::auth::ask::FetchQuestion;
+use crate::config::proposal::IkeSuite;
 use crate::config::{KernelMode, Limits, Name, PublicCredentials};
+use crate::crypto::schedule::IkeKeys;
 use crate::crypto::{Provider, Random};
 use crate::pki::{PathCache, RevocationCache};
 use crate::wire::IkeSpi;
@@ -15,8 +17,8 @@ use super::event::{Event, IkeSpis};
 use super::failure::Failure;
 use super::fetches::Fetches;
 use super::io::{
-    KernelId, KernelRequest, KernelStep, Now, OnFailure, Output, Path, Question, QuestionId,
-    SaReference, Transmit,
+    ExportedKeys, KernelId, KernelRequest, KernelStep, Now, OnFailure, Output, Path, Question,
+    QuestionId, SaReference, Transmit,
 };
 use super::policy_table::{Owner, PolicyTable, Slots};
 
@@ -81,6 +83,7 @@ pub(super) struct Shared {
     pub(super) now: Now,
     pub(super) provider: &'static dyn Provider,
     pub(super) random: Box<dyn Random>,
+    exports_keys: bool,
     pub(super) outputs: VecDeque<Output>,
     pub(super) notices: VecDeque<Notice>,
     pub(super) policies: PolicyTable,
@@ -107,8 +110,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(provider: &'static dyn Provider, random: Box<dyn Random>) -> Self {
+    pub(super) fn new(
+        provider: &'static dyn Provider,
+        random: Box<dyn Random>,
+        exports_keys: bool,
+    ) -> Self {
         Self {
+            exports_keys,
             now: Now {
                 boot: std::time::Duration::ZERO,
                 wall: std::time::Duration::ZERO,
@@ -142,6 +150,27 @@ impl Shared {
 
     pub(super) fn event(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(Box::new(event)));
+    }
+
+    /// Hands the keys of an IKE SA out, where the engine was made to; otherwise they are not even copied.
+    pub(super) fn export_keys(&mut self, spis: IkeSpis, suite: IkeSuite, keys: &IkeKeys) {
+        if self.exports_keys {
+            let IkeKeys {
+                sk_ai,
+                sk_ar,
+                sk_ei,
+                sk_er,
+                ..
+            } = keys.clone();
+            self.outputs.push_back(Output::Keys(Box::new(ExportedKeys {
+                spis,
+                suite,
+                sk_ai,
+                sk_ar,
+                sk_ei,
+                sk_er,
+            })));
+        }
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {

@@ -39,6 +39,7 @@ pub(in crate::control) fn status(view: &View, statistics: BTreeMap<String, u64>)
             capabilities: facts.capabilities.to_vec(),
             missing: facts.missing.to_vec(),
         },
+        keylog: facts.keylog.as_ref().map(|path| path.display().to_string()),
         counts: counts(view),
         xfrm_statistics: statistics,
         expiring: expiry::due(&facts.configuration, Duration::from_secs(view.now))

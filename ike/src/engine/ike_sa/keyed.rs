@@ -26,7 +26,7 @@ pub(super) struct Keyed {
 impl Keyed {
     /// Derives all keys of the IKE SA (RFC 7296 section 2.14). `response` may be filled in later by a responder.
     pub(super) fn derive(
-        shared: &Shared,
+        shared: &mut Shared,
         suite: IkeSuite,
         secret: &Secret,
         spis: IkeSpis,
@@ -54,6 +54,7 @@ impl Keyed {
         )
         .map_err(Cause::KeyExchange)?;
         let channel = Channel::new(protection, &keys, initiator).map_err(Cause::KeyExchange)?;
+        shared.export_keys(spis, suite, &keys);
         let IkeKeys {
             sk_d, sk_pi, sk_pr, ..
         } = keys;
