@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use integration::guest::demo::CAPTURE;
+use integration::guest::demo::{CAPTURE, TABLE};
 use integration::guest::peers::Kind;
 use integration::host::choose::Way;
 use integration::host::docs;
@@ -174,13 +174,25 @@ fn demo(paths: &Paths, hq: Kind, branch: Kind, on: Option<Way>) -> Result<u8> {
     )?;
     let directory = paths.target.join("demo");
     std::fs::create_dir_all(&directory)?;
-    let capture = directory.join(CAPTURE);
+    let (capture, table) = (directory.join(CAPTURE), directory.join(TABLE));
+    // One of an earlier demo would not fit this capture.
+    let _ = std::fs::remove_file(&table);
     if std::fs::copy(out.join(CAPTURE), &capture).is_ok() {
         println!(
             "What passed headquarters' uplink is in {}. Look at it with:\n",
             capture.display()
         );
-        println!("    tcpdump -nr {0}\n    wireshark {0}", capture.display());
+        println!("    tcpdump -nr {}", capture.display());
+        if std::fs::copy(out.join(TABLE), &table).is_ok() {
+            println!(
+                "    ikctl decode {0} --keys {1}\n    WIRESHARK_CONFIG_DIR={2} wireshark {0}\n\n\
+                 The table of keys opens what IKE said after its first two messages. Wireshark wants it as \
+                 {TABLE}\nin its configuration directory: the one that is named, or ~/.config/wireshark.",
+                capture.display(),
+                table.display(),
+                directory.display()
+            );
+        }
     }
     Ok(status)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::attacks;
-use super::peers::{Kind, eventually};
+use super::peers::{Kind, Policy, eventually};
 use super::sniffer::{self, Frame, Kind as FrameKind, write_capture};
 use super::topology::{ALICE, BOB, CAROL, TO_HQ};
 use super::traffic::{PATIENCE, ping, tcp_transfer};
@@ -17,6 +17,10 @@ use crate::job::OUT;
 
 /// The capture's name in [`OUT`].
 pub const CAPTURE: &str = "tunnel.pcap";
+/// The name of the table with the capture's keys in [`OUT`]: Wireshark looks for it in its configuration under this one.
+pub const TABLE: &str = "ikev2_decryption_table";
+/// Where an ikd writes it; root's own directory, as ikd is root.
+const KEYLOG: &str = "/run/keys";
 const TRANSFER_BYTES: usize = 1 << 20;
 
 const MAP: &str = "
@@ -39,6 +43,9 @@ pub fn run(hq: Kind, branch: Kind) -> Result<bool> {
         &Path::new(OUT).join(CAPTURE),
         frames.iter().filter(|frame| &*frame.interface == TO_HQ),
     )?;
+    if [hq, branch].contains(&Kind::Ikd) {
+        std::fs::copy(KEYLOG, Path::new(OUT).join(TABLE)).context("the table of keys")?;
+    }
     println!();
     if story.all_true {
         println!("Every claim was true.");
@@ -46,6 +53,18 @@ pub fn run(hq: Kind, branch: Kind) -> Result<bool> {
         println!("Not every claim was true: look for NO above.");
     }
     Ok(story.all_true)
+}
+
+/// The policies of both gateways for the usual tunnel; one ikd writes the keys down, which are the same at both ends.
+fn policies(hq: Kind) -> (Policy, Policy) {
+    let (mut at_hq, mut at_branch) = site_to_site();
+    let writer = if hq == Kind::Ikd {
+        &mut at_hq
+    } else {
+        &mut at_branch
+    };
+    writer.keylog = Some(KEYLOG.into());
+    (at_hq, at_branch)
 }
 
 struct Story {
@@ -68,7 +87,7 @@ impl Story {
     fn tunnel_and_attacks(&mut self, world: &World, hq: Kind, branch: Kind) -> Result<()> {
         let net = &world.net;
         Self::act("Act 1: up");
-        let (hq_policy, branch_policy) = site_to_site();
+        let (hq_policy, branch_policy) = policies(hq);
         let mut pair = Pair::start(world, (hq, &hq_policy), (branch, &branch_policy))?;
         let up = pair.hq.up("lan");
         pair.explain(up).context("the tunnel did not come up")?;
@@ -162,7 +181,7 @@ impl Story {
 
     fn wrong_key(&mut self, world: &World, hq: Kind, branch: Kind) -> Result<()> {
         Self::act("Act 3: wrong key");
-        let (hq_policy, mut branch_policy) = site_to_site();
+        let (hq_policy, mut branch_policy) = policies(hq);
         branch_policy.psk.push_str(", mistyped");
         let mut pair = Pair::start(world, (hq, &hq_policy), (branch, &branch_policy))?;
         let up = pair.hq.up("lan");

@@ -102,6 +102,7 @@ pub fn site_to_site() -> (Policy, Policy) {
         children: vec![child("lan", "10.1.0.0/16", "10.2.0.0/16")],
         shunts: Vec::new(),
         quick_liveness: false,
+        keylog: None,
         proof: Proof::default(),
         demand: Demand::default(),
         strongswan_signatures: StrongswanSignatures::default(),

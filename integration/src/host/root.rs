@@ -55,6 +55,8 @@ pub const PEERS: Recipe = Recipe {
         "iproute2",
         "iputils-ping",
         "tcpdump",
+        "tshark",
+        "python3-prometheus-client",
         "nftables",
         "iperf3",
         "procps",

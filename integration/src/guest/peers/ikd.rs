@@ -30,14 +30,13 @@ pub struct Ikd<'net> {
 impl<'net> Ikd<'net> {
     /// Starts ikd at `gateway` with `policy`.
     pub fn start(gateway: &'net Namespace, policy: &Policy) -> Result<Self> {
-        Self::start_with(gateway, &policy_file(policy))
-    }
-
-    /// Starts ikd at `gateway` with a policy file of this text.
-    pub fn start_with(gateway: &'net Namespace, policy_file: &str) -> Result<Self> {
         let directory = Daemon::directory(gateway)?;
-        let config = write_policy(&directory, policy_file)?;
-        let mut daemon = Daemon::start(gateway, directory, &mut Self::command(gateway, &config))?;
+        let config = write_policy(&directory, &policy_file(policy))?;
+        let mut command = Self::command(gateway, &config);
+        if let Some(file) = &policy.keylog {
+            command.arg("--keylog").arg(file);
+        }
+        let mut daemon = Daemon::start(gateway, directory, &mut command)?;
         let socket = daemon.directory.join("control");
         let log = daemon.directory.join("output.log");
         // The control socket answers before the kernel has the policies.

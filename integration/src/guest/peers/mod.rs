@@ -8,6 +8,7 @@ pub mod vici;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -108,10 +109,12 @@ pub struct Policy {
     pub shunts: Vec<Shunt>,
     /// Whether a peer that is gone is found out within seconds.
     pub quick_liveness: bool,
+    /// Where the keys of IKE SAs are written. Only ikd does so.
+    pub keylog: Option<PathBuf>,
 }
 
 impl Policy {
-    /// The same tunnel as the other gateway sees it. Shunts, keys and authorities are each gateway's own.
+    /// The same tunnel as the other gateway sees it. Shunts, keys, authorities and files are each gateway's own.
     #[must_use]
     pub fn mirrored(&self) -> Self {
         let other_side = |child: &Child| Child {
@@ -128,6 +131,7 @@ impl Policy {
             shunts: Vec::new(),
             proof: Proof::default(),
             demand: Demand::default(),
+            keylog: None,
             ..self.clone()
         }
     }

@@ -11,6 +11,7 @@
 //! | `families_and_modes` | IPv4 and IPv6 in every mixture, transport mode, children with keys of their own |
 //! | `refusals` | what does not fit together: both ends say why, nothing is left in the kernel |
 //! | `hostile` | an attacker on the wire |
+//! | `observe` | captures that the keys of `ikd --keylog` open |
 //! | `operation` | reload, shutdown, a peer that is gone, starts that must fail |
 
 mod ciphers;
@@ -20,6 +21,7 @@ mod distrust;
 mod families_and_modes;
 mod harness;
 mod hostile;
+mod observe;
 mod operation;
 mod refusals;
 mod tunnels;
@@ -69,6 +71,7 @@ pub fn run(only: &str) -> Result<bool> {
     tests.extend(distrust::tests());
     tests.extend(ciphers::tests());
     tests.extend(hostile::tests());
+    tests.extend(observe::tests());
     tests.extend(operation::tests());
     tests.retain_mut(|test| test.keep(only));
     let good = harness::run(&tests)?;
