@@ -32,6 +32,8 @@ pub enum Request {
     Status,
     /// Connections and their SAs.
     List(ListRequest),
+    /// Everything that can be counted and measured.
+    Metrics,
     /// Bring a connection or a child up.
     Up(UpRequest),
     /// Take a connection or a child down.
@@ -112,6 +114,7 @@ impl Request {
         match self {
             Self::Status
             | Self::List(_)
+            | Self::Metrics
             | Self::Monitor(_)
             | Self::GetLog
             | Self::Version
@@ -134,6 +137,7 @@ impl Request {
         match self {
             Self::Status => own("Status", object(&Empty {})),
             Self::List(list) => own("List", object(list)),
+            Self::Metrics => own("Metrics", object(&Empty {})),
             Self::Up(up) => own("Up", object(up)),
             Self::Down(down) => own("Down", object(down)),
             Self::Reload => own("Reload", object(&Empty {})),
@@ -156,6 +160,7 @@ impl Request {
         match method.rsplit_once('.').ok_or_else(unknown)? {
             (crate::INTERFACE, "Status") => Ok(Self::Status),
             (crate::INTERFACE, "List") => typed(parameters).map(Self::List),
+            (crate::INTERFACE, "Metrics") => Ok(Self::Metrics),
             (crate::INTERFACE, "Up") => typed(parameters).map(Self::Up),
             (crate::INTERFACE, "Down") => typed(parameters).map(Self::Down),
             (crate::INTERFACE, "Reload") => Ok(Self::Reload),
@@ -194,6 +199,8 @@ pub enum Reply {
     Status(Box<Status>),
     /// To `List`.
     List(List),
+    /// To `Metrics`.
+    Metrics(Metrics),
     /// To `Up`.
     Up(UpReply),
     /// To `Reload`.
@@ -248,6 +255,7 @@ impl Reply {
         let bytes = match self {
             Self::Status(status) => reply(status, continues),
             Self::List(list) => reply(list, continues),
+            Self::Metrics(metrics) => reply(metrics, continues),
             Self::Up(up) => reply(up, continues),
             Self::Reloaded(reloaded) => reply(reloaded, continues),
             Self::Log(levels) => reply(levels, continues),

@@ -481,6 +481,12 @@ records! {
         state: State,
     }
 
+    /// What `Metrics` answers.
+    Metrics {
+        /// Text of OpenMetrics 1.0, with its end marker.
+        text: String,
+    }
+
     /// What `Reload` answers.
     Reloaded {
         /// Connections that are new.

@@ -21,8 +21,8 @@ fn the_control_interface_is_the_same_in_both() {
     assert_eq!(
         methods,
         [
-            "Down", "GetLog", "List", "Monitor", "Reload", "SetLog", "Shutdown", "Status", "Up",
-            "Version"
+            "Down", "GetLog", "List", "Metrics", "Monitor", "Reload", "SetLog", "Shutdown",
+            "Status", "Up", "Version"
         ]
     );
     let errors: Vec<_> = interface.errors.keys().map(String::as_str).collect();
@@ -33,6 +33,7 @@ fn the_control_interface_is_the_same_in_both() {
     interface.compare(|method, reply| match method {
         "Status" => again::<ikapi::Status>(reply),
         "List" => again::<ikapi::List>(reply),
+        "Metrics" => again::<ikapi::Metrics>(reply),
         "Up" => again::<ikapi::UpReply>(reply),
         "Reload" => again::<ikapi::Reloaded>(reply),
         "Monitor" => again::<ikapi::Monitored>(reply),
@@ -61,6 +62,7 @@ fn every_request_and_error_is_in_a_description() {
         match request {
             Request::Status => "Status",
             Request::List(_) => "List",
+            Request::Metrics => "Metrics",
             Request::Up(_) => "Up",
             Request::Down(_) => "Down",
             Request::Reload => "Reload",

@@ -96,6 +96,20 @@ Examples:
         failed: bool,
     },
 
+    /// Everything that the daemon counts and measures, for Prometheus
+    ///
+    /// Text of OpenMetrics 1.0: which children should be up and are, and why not;
+    /// handshakes by result, retransmissions, drops, errors of the kernel, traffic,
+    /// when certificates expire. `ikd --metrics ADDRESS` serves the same over HTTP.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Examples:
+  ikctl metrics
+  ikctl metrics | grep ikd_child_down_reason"
+    )]
+    Metrics,
+
     /// Bring a connection, or one child of it, up
     ///
     /// Waits until it is up (exit 0), or has failed or is not up in time (exit 1,

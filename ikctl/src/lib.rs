@@ -29,7 +29,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use ikapi::{DownRequest, Empty, ListRequest, Request, State, UpReply, UpRequest};
+use ikapi::{DownRequest, Empty, ListRequest, Metrics, Request, State, UpReply, UpRequest};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -131,6 +132,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
                 show::list(&list, *failed, colour)
             })
         }
+        Verb::Metrics => metrics(&daemon, arguments.json),
         Verb::Up {
             connection,
             child,
@@ -196,6 +198,17 @@ impl Caller<'_> {
             T::deserialize(reply).map_err(|error| self.daemon.garbage(&error.to_string()))?;
         Ok(Outcome::done(show(typed)))
     }
+}
+
+/// A text of many lines, which are made harmless one by one.
+fn metrics(daemon: &Daemon<'_>, json: bool) -> Result<Outcome, Trouble> {
+    let reply = Value::Object(daemon.ask(&Request::Metrics)?);
+    if json {
+        return Ok(Outcome::done(json::pretty(&reply)));
+    }
+    let Metrics { text } =
+        Metrics::deserialize(reply).map_err(|error| daemon.garbage(&error.to_string()))?;
+    Ok(Outcome::done(text::clean_lines(&text)))
 }
 
 /// Ours, and the daemon's if it answers. That it does not is told, and no failure.

@@ -1,5 +1,6 @@
 //! The command line, and the exit status.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +62,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub(crate) watch: u32,
 
+    /// Serve metrics to Prometheus at http://ADDRESS/metrics, such as 127.0.0.1:9497: to this machine alone. `ikctl metrics`
+    /// shows the same without.
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
+    pub(crate) metrics: Option<SocketAddr>,
+
     /// Append the keys of every IKE SA to this file, for Wireshark (its table ikev2_decryption_table) and `ikctl decode`.
     ///
     /// Whoever has the file and a capture reads what IKE said. For finding out what goes wrong, and not for longer. Only
@@ -88,6 +94,21 @@ impl Arguments {
     }
 }
 
+/// An address and port that only this machine reaches.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    const EXAMPLE: &str = "such as 127.0.0.1:9497 or [::1]:9497";
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| format!("it is not an address and a port, {EXAMPLE}"))?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err(format!(
+        "it is not an address of the loopback interface, {EXAMPLE}: metrics name connections, and whoever reads them is not \
+         asked who he is. For other machines, put a proxy before it that asks"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -100,7 +121,31 @@ mod tests {
         let arguments = Arguments::parse_from(["ikd"]);
         assert_eq!(arguments.config, [PathBuf::from("/etc/ikd")]);
         assert_eq!(arguments.control, PathBuf::from("/run/ikd/control"));
+        assert_eq!((arguments.metrics, arguments.keylog), (None, None));
         let arguments = Arguments::parse_from(["ikd", "--config", "a", "--config", "b"]);
         assert_eq!(arguments.config, [PathBuf::from("a"), PathBuf::from("b")]);
+    }
+
+    #[test]
+    fn metrics_are_served_to_this_machine_alone() {
+        let parsed = |address| Arguments::try_parse_from(["ikd", "--metrics", address]);
+        for address in ["127.0.0.1:9497", "127.8.9.1:1", "[::1]:9497"] {
+            assert!(
+                parsed(address).is_ok_and(|one| one.metrics.is_some()),
+                "{address}"
+            );
+        }
+        for address in [
+            "0.0.0.0:9497",
+            "[::]:9497",
+            "192.0.2.1:9497",
+            "[::ffff:127.0.0.1]:9497",
+            "localhost:9497",
+            "9497",
+            "127.0.0.1",
+        ] {
+            let error = parsed(address).expect_err(address).to_string();
+            assert!(error.contains("127.0.0.1:9497"), "{error}");
+        }
     }
 }

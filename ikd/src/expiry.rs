@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ike::config::{Configuration, Name};
-use ike::pki::Certificate;
+use ike::config::{Configuration, Name, PublicCredentials};
+use ike::pki::{Certificate, RevocationList};
 use policies::{Code, Report};
 
 use crate::events::{Record, some};
@@ -55,6 +55,16 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// A stable word, as the control protocol has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Intermediate => "intermediate",
+            Self::Authority => "authority",
+            Self::RevocationList => "revocation_list",
+        }
+    }
+
     fn words(self) -> &'static str {
         match self {
             Self::Own => "our certificate",
@@ -100,35 +110,29 @@ pub(crate) struct Due {
 pub(crate) fn due(configuration: &Configuration, now: Duration) -> Vec<Due> {
     let mut found = BTreeMap::new();
     for (connection, credentials) in &configuration.credentials {
-        let mut add = |from, until, subject: &dyn Fn() -> Subject| {
-            if let Some(stage) = Stage::of(from, until, now) {
-                let entry = found.entry(subject()).or_insert((stage, Vec::new()));
-                entry.1.push(connection.clone());
+        for (kind, one) in certificates(credentials) {
+            if let Some(stage) = Stage::of(one.not_before(), one.not_after(), now) {
+                let entry = found.entry(certificate(kind, one));
+                entry
+                    .or_insert((stage, Vec::new()))
+                    .1
+                    .push(connection.clone());
             }
-        };
-        let chain = credentials.own.iter().flat_map(|own| &own.chain);
-        let kinds = std::iter::once(Kind::Own).chain(std::iter::repeat(Kind::Intermediate));
-        let shown = kinds.zip(chain);
-        let judging = credentials
-            .trust
-            .certificates()
-            .map(|one| (Kind::Authority, one));
-        for (kind, one) in shown.chain(judging) {
-            add(one.not_before(), one.not_after(), &|| {
-                certificate(kind, one)
-            });
         }
-        for list in credentials.trust.lists() {
-            let Some(until) = list.next_update() else {
-                continue;
-            };
-            let subject = || Subject {
-                kind: Kind::RevocationList,
-                name: list.issuer().to_string(),
-                serial: None,
-                until,
-            };
-            add(list.this_update(), until, &subject);
+        for (list, until) in lists(credentials) {
+            if let Some(stage) = Stage::of(list.this_update(), until, now) {
+                let subject = Subject {
+                    kind: Kind::RevocationList,
+                    name: list.issuer().to_string(),
+                    serial: None,
+                    until,
+                };
+                let entry = found.entry(subject);
+                entry
+                    .or_insert((stage, Vec::new()))
+                    .1
+                    .push(connection.clone());
+            }
         }
     }
     let due = |(subject, (stage, mut connections)): (_, (_, Vec<Name>))| {
@@ -140,6 +144,37 @@ pub(crate) fn due(configuration: &Configuration, now: Duration) -> Vec<Due> {
         }
     };
     found.into_iter().map(due).collect()
+}
+
+/// When the first of each kind that a connection uses ends, however far that is, since the Unix epoch.
+pub(crate) fn first_ends(configuration: &Configuration) -> BTreeMap<(&Name, Kind), Duration> {
+    let mut found = BTreeMap::new();
+    for (connection, credentials) in &configuration.credentials {
+        let ends = certificates(credentials).map(|(kind, one)| (kind, one.not_after()));
+        let lists = lists(credentials).map(|(_, until)| (Kind::RevocationList, until));
+        for (kind, until) in ends.chain(lists) {
+            let first = found.entry((connection, kind)).or_insert(until);
+            *first = until.min(*first);
+        }
+    }
+    found
+}
+
+/// Those that we show, and those that we judge by.
+fn certificates(credentials: &PublicCredentials) -> impl Iterator<Item = (Kind, &Certificate)> {
+    let chain = credentials.own.iter().flat_map(|own| &own.chain);
+    let kinds = std::iter::once(Kind::Own).chain(std::iter::repeat(Kind::Intermediate));
+    let shown = kinds.zip(chain.map(|one| &**one));
+    let judging = credentials.trust.certificates();
+    shown.chain(judging.map(|one| (Kind::Authority, &**one)))
+}
+
+/// CRLs that say until when they hold.
+fn lists(credentials: &PublicCredentials) -> impl Iterator<Item = (&RevocationList, Duration)> {
+    let lists = credentials.trust.lists();
+    lists
+        .iter()
+        .filter_map(|list| Some((&**list, list.next_update()?)))
 }
 
 fn certificate(kind: Kind, certificate: &Certificate) -> Subject {

@@ -23,6 +23,7 @@ mod holes;
 mod kernel;
 mod keylog;
 mod log;
+mod metrics;
 pub mod reference;
 mod shell;
 mod sockets;

@@ -3,6 +3,7 @@
 use ike::engine::event::Level;
 
 use crate::events::kind::KINDS;
+pub use crate::metrics::{Kind as MetricKind, Label as MetricLabel, Metric};
 
 /// A kind of event, as the log, `ikctl monitor` and the journal name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,12 @@ pub fn events() -> impl Iterator<Item = Event> {
         levels: kind.levels.iter().map(|level| level_word(*level)).collect(),
         about: kind.about,
     })
+}
+
+/// All metrics, in the order in which they are told.
+#[must_use]
+pub fn metrics() -> &'static [&'static Metric] {
+    crate::metrics::ALL
 }
 
 /// As the log writes it.

@@ -7,7 +7,7 @@
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Write};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use crate::kernel::probe::{self, Shortage};
 use crate::keylog::{Keylog, KeylogError};
 use crate::shell::{Inputs, Parts, Shell};
 use crate::sockets::{self, BindError};
-use crate::{expiry, fetch, kernel, log};
+use crate::{expiry, fetch, kernel, log, metrics};
 
 /// Calls of the control socket that may wait for the engine.
 const ASKS: usize = 64;
@@ -151,9 +151,19 @@ pub(crate) async fn run(
     let (fetch_reports, fetched) = mpsc::unbounded_channel();
     let fetch = fetch::start(fetch::Limits::default(), fetch_reports);
     let (asks, from_control) = mpsc::channel(ASKS);
+    let source = metrics::Source::new(
+        control::Shell(asks.clone()),
+        handle.clone(),
+        Arc::clone(events.metrics()),
+    );
+    if let Some(address) = arguments.metrics {
+        let served = metrics::serve(address, source.clone())
+            .map_err(|error| metrics_failed(address, &error))?;
+        events.tell(&Event::MetricsServed(served));
+    }
     let inputs =
         inputs(from_kernel, from_credentials, fetched, from_control).map_err(system_failed)?;
-    let server = Server::start(listener, control::Shell(asks), handle.clone());
+    let server = Server::start(listener, control::Shell(asks), handle.clone(), source);
 
     events.tell(&Event::Started {
         connections: configuration.connections.len(),
@@ -340,6 +350,20 @@ fn listen_failed(path: &Path, error: ListenError) -> StartError {
         ListenError::Io(what, error) => {
             StartError::new(Exit::Failed, format!("{what} {path}: {error}"))
         }
+    }
+}
+
+fn metrics_failed(address: SocketAddr, error: &io::Error) -> StartError {
+    let start = StartError::new(
+        Exit::Failed,
+        format!("--metrics {address}: metrics cannot be served there: {error}"),
+    );
+    match error.kind() {
+        io::ErrorKind::AddrInUse => start.help(format!(
+            "give another port; `ss -tlpn sport = :{}` shows who has this one",
+            address.port()
+        )),
+        _ => start.help("give another address of the loopback interface, such as 127.0.0.1:9497"),
     }
 }
 

@@ -19,6 +19,7 @@ use ike::engine::io::{Command, Reply};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use listen::{ListenError, Listener};
+pub(crate) use render::{child_state, connection_state};
 pub(crate) use service::Server;
 pub(crate) use view::{Facts, View};
 
@@ -41,7 +42,7 @@ pub(crate) struct Shell(pub(crate) mpsc::Sender<Ask>);
 
 impl Shell {
     /// Asks; `None` where the daemon is ending.
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         ask: impl FnOnce(oneshot::Sender<T>) -> Ask,
     ) -> Option<oneshot::Receiver<T>> {

@@ -12,7 +12,7 @@ use super::render;
 use super::view::View;
 use super::{Ask, Listener, Shell};
 use crate::clock;
-use crate::kernel;
+use crate::{kernel, metrics};
 
 /// How long `Up` waits unless the client says otherwise; and at most.
 const WAIT: Duration = Duration::from_secs(60);
@@ -25,6 +25,7 @@ const SOON: Duration = Duration::from_secs(30);
 pub(crate) struct Service {
     shell: Shell,
     kernel: kernel::Handle,
+    metrics: metrics::Source,
     end: Arc<watch::Sender<bool>>,
 }
 
@@ -36,11 +37,17 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts serving.
-    pub(crate) fn start(listener: Listener, shell: Shell, kernel: kernel::Handle) -> Self {
+    pub(crate) fn start(
+        listener: Listener,
+        shell: Shell,
+        kernel: kernel::Handle,
+        metrics: metrics::Source,
+    ) -> Self {
         let (end, ended) = oneshot::channel();
         let service = Service {
             shell,
             kernel,
+            metrics,
             end: Arc::new(watch::Sender::new(false)),
         };
         Self {
@@ -93,6 +100,11 @@ impl Service {
                 Reply::Status(Box::new(render::status(&view, statistics)))
             }
             Request::List(request) => self.list(request).await?,
+            Request::Metrics => {
+                let text = self.metrics.text().await?;
+                let text = String::from_utf8_lossy(&text).into_owned();
+                Reply::Metrics(ikapi::Metrics { text })
+            }
             Request::Up(request) => self.up(request).await?,
             Request::Down(request) => self.down(request).await?,
             Request::Reload => match self.shell.ask(Ask::Reload).await?.await.ok()? {

@@ -31,6 +31,7 @@ kinds! {
     START_FAILED = "start-failed" [Error] "The daemon could not start, and ends.";
     NO_IPV6 = "no-ipv6" [Warning] "This machine has no IPv6: IKE is spoken over IPv4 only.";
     PREFLIGHT = "preflight" [Warning, Info] "Something on this machine will keep traffic from passing; the code says what.";
+    METRICS = "metrics" [Info] "Metrics are served over HTTP (--metrics).";
     STARTED = "started" [Info] "The daemon has its sockets and its owners; policies come next.";
     HOLES = "holes" [Info] "What passes beside policies that cover everything.";
     READY = "ready" [Info] "The policies of the configuration are in force, and peers are answered.";
@@ -88,6 +89,7 @@ impl Event {
             Self::StartFailed { .. } => &START_FAILED,
             Self::NoIpv6(_) => &NO_IPV6,
             Self::Preflight { .. } => &PREFLIGHT,
+            Self::MetricsServed(_) => &METRICS,
             Self::Started { .. } => &STARTED,
             Self::Holes(_) => &HOLES,
             Self::Ready => &READY,

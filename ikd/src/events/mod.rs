@@ -16,6 +16,7 @@ mod record;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ike::config::Name;
@@ -30,6 +31,7 @@ pub(crate) use record::{Record, some};
 
 use crate::expiry;
 use crate::kernel::Removed;
+use crate::metrics::Metrics;
 use crate::sockets::Counters;
 
 /// Something worth knowing happened.
@@ -63,6 +65,8 @@ pub(crate) enum Event {
         /// What to do.
         suggestion: Option<String>,
     },
+    /// Metrics are served at this address.
+    MetricsServed(SocketAddr),
     /// Sockets and owners are there.
     Started {
         /// Connections configured.
@@ -203,14 +207,21 @@ const STRANGER_LINES: u64 = 10;
 /// Tells events to everybody who listens.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
+    metrics: Arc<Metrics>,
     limit: Limit,
 }
 
 impl Events {
+    /// What was counted.
+    pub(crate) const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// Tells an event; the log does not get it where there were too many of its kind.
     pub(crate) fn tell(&mut self, event: &Event) {
         let allowed = limited(event)
             .is_none_or(|(kind, connection)| self.limit.allows(kind, connection, STRANGER_LINES));
+        self.metrics.observe(event);
         if allowed {
             event.record().write(event.level());
         }

@@ -96,6 +96,9 @@ impl Event {
                 }
             }
             Self::Udp(counters) => udp(counters),
+            Self::MetricsServed(address) => line(format!(
+                "metrics are served at http://{address}/metrics, to this machine alone"
+            )),
             Self::Started {
                 connections,
                 shunts,

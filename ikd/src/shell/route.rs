@@ -76,7 +76,12 @@ impl Shell {
 
     pub(super) fn kernel_report(&mut self, report: kernel::Report) {
         match report {
-            kernel::Report::Done(id, outcome) => self.feed(Input::KernelDone(id, outcome)),
+            kernel::Report::Done(id, outcome) => {
+                if let Err(failure) = &outcome {
+                    self.events.metrics().kernel_refused(failure);
+                }
+                self.feed(Input::KernelDone(id, outcome));
+            }
             kernel::Report::Event(event) => self.feed(Input::KernelEvent(event)),
             kernel::Report::Swept(removed) => self.events.tell(&Event::KernelSwept(removed)),
             kernel::Report::Repaired {

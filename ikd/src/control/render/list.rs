@@ -291,7 +291,7 @@ fn child_sa(snapshot: &ChildSnapshot, traffic: &TrafficBySa) -> ikapi::ChildSa {
 }
 
 /// How a connection fares: up only where every child that should be up is.
-pub(super) fn connection_state(snapshot: &ConnectionSnapshot) -> State {
+pub(crate) fn connection_state(snapshot: &ConnectionSnapshot) -> State {
     let state = match snapshot.state {
         ConnectionState::Up => State::Up,
         ConnectionState::Connecting => State::Connecting,
@@ -316,7 +316,7 @@ pub(super) fn connection_state(snapshot: &ConnectionSnapshot) -> State {
     state
 }
 
-pub(super) fn child_state(child: &Child, snapshot: &ConnectionSnapshot) -> State {
+pub(crate) fn child_state(child: &Child, snapshot: &ConnectionSnapshot) -> State {
     match snapshot.state {
         _ if is_installed(child, snapshot) => State::Up,
         ConnectionState::Down => State::Down,

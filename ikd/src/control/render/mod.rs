@@ -13,6 +13,7 @@ use ike::engine::failure::Failure;
 
 pub(super) use find::{last_failure, not_found, peer_of, state_of};
 pub(super) use list::list;
+pub(crate) use list::{child_state, connection_state};
 pub(super) use status::status;
 
 /// Why something did not work.
