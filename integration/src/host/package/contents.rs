@@ -17,6 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     ("packaging/ikd.sysusers", "usr/lib/sysusers.d/ikd.conf"),
     ("packaging/ikd.tmpfiles", "usr/lib/tmpfiles.d/ikd.conf"),
+    ("packaging/ikd.default", "etc/default/ikd"),
     ("packaging/README.etc", "etc/ikd/README"),
     ("packaging/debian/copyright", "usr/share/doc/ikd/copyright"),
     (

@@ -74,6 +74,11 @@ pub fn build(paths: &Paths, revision: &str) -> Result<PathBuf> {
         .arg(&package)
         .env("SOURCE_DATE_EPOCH", control.epoch.to_string());
     output(&mut dpkg_deb)?;
+    if packages::is_present("lintian") {
+        let mut lintian = Command::new("lintian");
+        lintian.args(["--allow-root", "--fail-on=error"]);
+        output(lintian.arg(&package))?;
+    }
     Ok(package)
 }
 
@@ -90,6 +95,10 @@ fn programs(paths: &Paths) -> Result<[PathBuf; 2]> {
         "ikctl",
         "--bins",
     ]);
+    // Where the libraries' sources lie on this machine is nobody's business, and differs from machine to machine.
+    let remap = |registry: PathBuf| format!("--remap-path-prefix={}=", registry.display());
+    let flags: Vec<_> = registries().into_iter().map(remap).collect();
+    build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     let built = build::executables(&mut build)?;
     let program = |name: &str| {
         let found = built.iter().find(|one| one.name == name);
@@ -98,6 +107,23 @@ fn programs(paths: &Paths) -> Result<[PathBuf; 2]> {
             .with_context(|| format!("cargo built no {name}"))
     };
     Ok([program("ikd")?, program("ikctl")?])
+}
+
+/// The directories that cargo has unpacked libraries to; there are some, for the lab is built from such libraries.
+fn registries() -> Vec<PathBuf> {
+    let of_user = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo"));
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(of_user);
+    let entries = home.and_then(|home| std::fs::read_dir(home.join("registry/src")).ok());
+    let mut registries: Vec<_> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    registries.sort();
+    registries
 }
 
 /// What a program prints that has to succeed.

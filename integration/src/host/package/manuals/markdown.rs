@@ -41,10 +41,13 @@ pub(super) fn to_roff(markdown: &str, roff: &mut Roff) {
             Event::End(TagEnd::TableRow) => row(state.cells.drain(..), roff),
             Event::End(TagEnd::Heading(level)) => {
                 let heading = words.drain(..).map(plain).collect::<String>();
+                let section = if heading.contains('.') {
+                    heading.clone()
+                } else {
+                    heading.to_uppercase()
+                };
                 match level {
-                    HeadingLevel::H1 | HeadingLevel::H2 => {
-                        roff.control("SH", [heading.to_uppercase().as_str()])
-                    }
+                    HeadingLevel::H1 | HeadingLevel::H2 => roff.control("SH", [section.as_str()]),
                     _ => roff.control("SS", [heading.as_str()]),
                 };
             }

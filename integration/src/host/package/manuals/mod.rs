@@ -25,6 +25,10 @@ const FILES: &[(&str, &str)] = &[
         "/run/ikd/control",
         "The control socket, for the groups ikd (may look) and ikd-admin (may change as well).",
     ),
+    (
+        "/etc/default/ikd",
+        "Options that systemd starts the daemon with.",
+    ),
     ("/usr/share/doc/ikd/examples", "Policies to begin with."),
 ];
 
