@@ -1,16 +1,30 @@
-//! `ikctl check`: policy files as ikd would read them, without it.
+//! `ikctl check`: policy files as ikd would read them, without it; and what is good, against this machine.
 
 use std::path::PathBuf;
 
-use policies::{Loaded, Report, Severity};
+use policies::report::{Severity, draw};
+use policies::{Loaded, Report};
+use preflight::{Asker, Level, ThisMachine, Warning, Whose};
 use serde_json::{Value, json};
 
 use crate::json::pretty;
 use crate::text::{Page, counted};
 use crate::{Exit, Outcome};
 
-/// Reads the files as one configuration, and tells what ikd would say.
-pub(crate) fn run(files: &[PathBuf], json: bool, colour: bool) -> Outcome {
+/// Whether the machine was looked at, and what there was to see.
+enum Machine {
+    /// It was not asked for.
+    Offline,
+    /// ikd would refuse the configuration: first things first.
+    Refused,
+    /// The configuration is that of another machine: the addresses that it speaks from, as a list.
+    Elsewhere(String),
+    /// These are the warnings.
+    Checked(Vec<Warning>),
+}
+
+/// Reads the files as one configuration, and tells what ikd would say; unless `offline`, also of this machine.
+pub(crate) fn run(files: &[PathBuf], offline: bool, json: bool, colour: bool) -> Outcome {
     let loaded = policies::load(files);
     let (report, summary, exit) = match &loaded {
         Ok(loaded) => (
@@ -24,19 +38,102 @@ pub(crate) fn run(files: &[PathBuf], json: bool, colour: bool) -> Outcome {
             Exit::CheckFailed,
         ),
     };
+    let machine = match &loaded {
+        _ if offline => Machine::Offline,
+        Err(_) => Machine::Refused,
+        Ok(loaded) => look(loaded),
+    };
+    let warnings = match &machine {
+        Machine::Checked(warnings) => warnings.as_slice(),
+        _ => &[],
+    };
     let output = if json {
-        let problems: Vec<_> = report.problems.iter().map(as_json).collect();
-        pretty(&json!({ "good": exit == Exit::Done, "problems": problems }))
+        let problems = report.problems.iter().map(as_json);
+        let problems: Vec<_> = problems.chain(warnings.iter().map(of_machine)).collect();
+        pretty(
+            &json!({ "good": exit == Exit::Done, "machine": machine.word(), "problems": problems }),
+        )
     } else {
         let mut page = Page::default();
-        for problem in &report.problems {
-            page.line(0, &problem.draw(colour));
+        let drawn = report.problems.iter().map(|problem| problem.draw(colour));
+        for problem in drawn.chain(warnings.iter().map(|one| draw_warning(one, colour))) {
+            page.line(0, &problem);
             page.blank();
         }
         page.prose(0, 2, &summary);
+        if let Machine::Elsewhere(addresses) = &machine {
+            let which = if addresses.is_empty() {
+                String::new()
+            } else {
+                format!(" ({addresses})")
+            };
+            let line = format!(
+                "this machine was not looked at: none of the policies' own addresses{which} and networks is here"
+            );
+            page.prose(0, 2, &line);
+        }
         page.finish()
     };
     Outcome { output, exit }
+}
+
+fn look(loaded: &Loaded) -> Machine {
+    match preflight::whose(&loaded.configuration, &ThisMachine) {
+        Whose::Elsewhere { addresses } => Machine::Elsewhere(addresses),
+        Whose::Ours => Machine::Checked(preflight::look(
+            &loaded.configuration,
+            &ThisMachine,
+            Asker::Tool,
+        )),
+    }
+}
+
+impl Machine {
+    /// For scripts. The words are stable.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::Refused => "refused",
+            Self::Elsewhere(_) => "elsewhere",
+            Self::Checked(_) => "checked",
+        }
+    }
+}
+
+const fn severity(level: Level) -> Severity {
+    match level {
+        Level::Note => Severity::Note,
+        Level::Warning => Severity::Warning,
+    }
+}
+
+fn draw_warning(warning: &Warning, colour: bool) -> String {
+    let suggestion = Some(warning.suggestion.as_str());
+    draw(
+        severity(warning.level),
+        warning.code.name(),
+        &warning.message,
+        suggestion,
+        colour,
+    )
+}
+
+/// As [`as_json`], of no file; with a path where it is about one connection.
+fn of_machine(warning: &Warning) -> Value {
+    let path = match warning.connections.as_slice() {
+        [one] => format!("connections.{one}"),
+        _ => String::new(),
+    };
+    json!({
+        "code": warning.code.name(),
+        "severity": severity(warning.level).to_string(),
+        "file": null,
+        "line": null,
+        "column": null,
+        "path": path,
+        "message": warning.message,
+        "suggestion": warning.suggestion,
+    })
 }
 
 /// `2 connections with 3 children, 1 pass or drop policy`

@@ -156,6 +156,9 @@ Examples:
     ///
     /// Reads them as ikd would read them, and prints every error with its place
     /// and what to write instead. Several files are checked as one configuration.
+    /// What is good is then compared with this machine: addresses, routes,
+    /// forwarding, filters, ports. Where none of its addresses and networks is
+    /// here, it is for another machine, and this is left out.
     /// Exit 0: ikd would take it; 6: it would not.
     #[command(
         verbatim_doc_comment,
@@ -163,12 +166,16 @@ Examples:
 Examples:
   ikctl check /etc/ikd
   ikctl check hq.yaml && ikctl reload
+  ikctl check --offline gateways/hq.yaml
   ikctl --json check hq.yaml | jq -r '.problems[].message'"
     )]
     Check {
         /// Policy files, or directories of them
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Do not look at this machine
+        #[arg(long)]
+        offline: bool,
     },
 
     /// What a code means, who has to change something, and how

@@ -158,7 +158,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
             let done = |Empty {}| format!("{} is down\n", target(connection, child.as_deref()));
             caller.call(Request::Down(request), done)
         }
-        Verb::Check { files } => Ok(check::run(files, arguments.json, colour)),
+        Verb::Check { files, offline } => Ok(check::run(files, *offline, arguments.json, colour)),
         Verb::Explain { code } => explain::run(code.as_deref(), arguments.json, colour),
         Verb::Decode(options) => {
             let width = terminal_size::terminal_size_of(io::stdout())

@@ -615,16 +615,57 @@ fn good_policy(directory: &Directory) -> PathBuf {
 fn check_takes_a_good_policy_without_a_daemon() {
     let directory = Directory::new("check-good");
     let policy = good_policy(&directory);
-    let ended = ikctl(&directory, &["check", policy.to_str().unwrap()]);
+    let policy = policy.to_str().unwrap();
+    let ended = ikctl(&directory, &["check", "--offline", policy]);
     assert_eq!(
         (ended.code, ended.stdout.as_str()),
         (0, "good: 1 connection with 1 child\n")
     );
-    let ended = ikctl(&directory, &["--json", "check", policy.to_str().unwrap()]);
+    let ended = ikctl(&directory, &["--json", "check", "--offline", policy]);
+    let expected = "{\n  \"good\": true,\n  \"machine\": \"offline\",\n  \"problems\": []\n}\n";
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, expected));
+}
+
+#[test]
+fn check_looks_at_the_machine_where_the_policies_are_its_own() {
+    let directory = Directory::new("check-machine");
+    let policy = good_policy(&directory);
+    let check = |address: &str, arguments: &[&str]| {
+        let text = include_str!("policies/hq.yaml")
+            .replace("192.0.2.1", address)
+            .replace("10.1.0.0/16", "198.18.77.0/24");
+        fs::write(&policy, text).unwrap();
+        let ended = ikctl(
+            &directory,
+            &[arguments, &[policy.to_str().unwrap()]].concat(),
+        );
+        assert_eq!(ended.code, 0, "{}", ended.stdout);
+        ended.stdout
+    };
+    let elsewhere = check("203.0.113.254", &["check"]);
     assert_eq!(
-        (ended.code, ended.stdout.as_str()),
-        (0, "{\n  \"good\": true,\n  \"problems\": []\n}\n")
+        elsewhere,
+        "good: 1 connection with 1 child\n\
+         this machine was not looked at: none of the policies' own addresses\n  (203.0.113.254) and networks is here\n"
     );
+    let elsewhere = check("203.0.113.254", &["check", "--json"]);
+    assert!(
+        elsewhere.contains("\"machine\": \"elsewhere\""),
+        "{elsewhere}"
+    );
+
+    let here: serde_json::Value =
+        serde_json::from_str(&check("127.0.0.1", &["check", "--json"])).unwrap();
+    assert_eq!(here["machine"], "checked");
+    for problem in here["problems"].as_array().unwrap() {
+        let known = preflight::Code::ALL
+            .iter()
+            .any(|code| problem["code"] == code.name());
+        assert!(
+            known && problem["file"].is_null() && problem["line"].is_null(),
+            "{problem}"
+        );
+    }
 }
 
 #[test]
@@ -654,7 +695,10 @@ fn check_points_at_every_error() {
     let ended = ikctl(&directory, &["check", "--json", policy.to_str().unwrap()]);
     assert_eq!(ended.code, 6);
     let printed: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!(printed["good"], false);
+    assert_eq!(
+        (&printed["good"], &printed["machine"]),
+        (&false.into(), &"refused".into())
+    );
     let problems = printed["problems"].as_array().unwrap();
     let errors: Vec<_> = problems
         .iter()

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod draw;
 mod files;
 pub mod language;
 mod mask;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet as Drawing};
+pub use crate::draw::draw;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -207,57 +207,6 @@ pub struct Snippet {
     pub text: String,
     /// The bytes of `text` that the problem is about; never empty, unless the text is.
     pub at: Range<usize>,
-}
-
-impl Problem {
-    /// The problem as the rustc-like drawing of the line it is in.
-    #[must_use]
-    pub fn draw(&self, colour: bool) -> String {
-        let level = match self.severity {
-            Severity::Error => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-            Severity::Note => Level::NOTE,
-        };
-        let file = printable(&self.file.display().to_string());
-        let renderer = if colour {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
-        let mut group = match &self.snippet {
-            Some(Snippet { text, at }) => {
-                let drawing = Drawing::source(text.as_str())
-                    .line_start(self.line)
-                    .annotation(
-                        AnnotationKind::Primary
-                            .span(at.clone())
-                            .label(self.path.as_str()),
-                    );
-                let title = level
-                    .primary_title(self.message.as_str())
-                    .id(self.code.name());
-                // Behind a mask the drawing's column is not that of the file, which is then said apart.
-                if text[..at.start].chars().count() + 1 == self.column {
-                    title.element(drawing.path(file.as_str()))
-                } else {
-                    let origin = Origin::path(file.as_str())
-                        .line(self.line)
-                        .char_column(self.column);
-                    title.element(origin).element(drawing)
-                }
-            }
-            None => {
-                let title = format!("{file}: {}", self.message);
-                annotate_snippets::Group::with_title(
-                    level.primary_title(title).id(self.code.name()),
-                )
-            }
-        };
-        if let Some(suggestion) = &self.suggestion {
-            group = group.element(Level::HELP.message(suggestion.as_str()));
-        }
-        renderer.render(&[group])
-    }
 }
 
 /// One line for a log: `hq.yaml:4:12: error[bad-address]: connections.branch.local.address: ...`.

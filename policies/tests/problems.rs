@@ -40,6 +40,9 @@ fn check(text: &str) -> Report {
     ] {
         assert!(!rendering.contains("swordfish"), "{text}\n{rendering}");
     }
+    let drawn = report.draw(false);
+    let widest = drawn.lines().map(|line| line.chars().count()).max();
+    assert!(widest.is_none_or(|widest| widest <= 80), "{drawn}");
     report
 }
 
