@@ -13,6 +13,7 @@
 //! [`host`] runs on the machine where `cargo lab` was typed, [`guest`] where the kernel with ESP is: in network
 //! namespaces of the same machine, or in a virtual machine. Both ways see the same root file system and the same job.
 
+pub mod blocks;
 pub mod guest;
 pub mod host;
 pub mod job;

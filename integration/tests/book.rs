@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used)] // a test may stop where it stands
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use clap::error::ErrorKind;
+use integration::blocks;
 use integration::host::docs;
-use integration::host::docs::blocks;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    IsCa, KeyIdMethod, KeyPair, SerialNumber,
+};
 
 fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -105,4 +110,172 @@ fn every_command_of_the_book_is_one_that_ikd_and_ikctl_take() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(tried > 100, "only {tried} commands found");
+}
+
+/// The policies, whole ones and pieces: each is read as `ikd` would read it, with the files that it names.
+#[test]
+fn every_policy_of_the_book_is_one_that_ikd_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    named_files(folder.path());
+    let mut tried = 0;
+    let mut wrong = Vec::new();
+    for (path, page) in docs::pages(workspace()).unwrap() {
+        if path.starts_with("reference") {
+            continue;
+        }
+        let mut pieces: Vec<(usize, String, bool)> = blocks::blocks(&page)
+            .into_iter()
+            // What is included is tried where it stands.
+            .filter(|block| block.is("yaml") && !block.text.contains("{{#include"))
+            .map(|block| (block.line, block.text, true))
+            .collect();
+        pieces.extend(
+            blocks::inline(&page)
+                .into_iter()
+                .map(|(line, text)| (line, text, false)),
+        );
+        for (line, piece, must) in pieces {
+            let Some(policy) = whole(&piece) else {
+                assert!(
+                    !must,
+                    "{}:{line}: where does this stand?\n{piece}",
+                    path.display()
+                );
+                continue;
+            };
+            let file = folder.path().join("policy.yaml");
+            std::fs::write(&file, &policy).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if let Err(mut report) = policies::load(&[file]) {
+                // The book says itself of some words that they have no meaning yet.
+                report
+                    .problems
+                    .retain(|problem| must || problem.code != policies::Code::NotYet);
+                if report.problems.is_empty() {
+                    continue;
+                }
+                wrong.push(format!(
+                    "{}:{line}:\n{}",
+                    path.display(),
+                    report.draw(false)
+                ));
+            }
+            tried += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(tried > 30, "only {tried} policies found");
+}
+
+/// A whole policy with the piece in its place, which its first key says; `None`: it is no piece of a policy.
+fn whole(piece: &str) -> Option<String> {
+    let first = piece
+        .lines()
+        .find(|line| !line.trim_start().starts_with('#'))?;
+    let (key, value) = first.trim().split_once(':')?;
+    let value = value.trim();
+    if value.is_empty() && piece.lines().count() == 1
+        || piece.contains("...")
+        || piece.contains("NAME")
+    {
+        return None;
+    }
+    let mut ends = [
+        "{ address: 192.0.2.1, id: hq.example.com }",
+        "{ address: 198.51.100.7, id: branch.example.com }",
+    ]
+    .map(str::to_owned);
+    let mut auth = "{ psk: { file: branch.psk } }".to_owned();
+    let mut child = "local: 10.1.0.0/16, remote: 10.2.0.0/16".to_owned();
+    let (mut more, mut children, mut file) = (String::new(), None, String::new());
+    let indented = |columns: usize| -> String {
+        let own = first.len() - first.trim_start().len();
+        let lines = piece
+            .lines()
+            .map(|line| format!("{:columns$}{}\n", "", line.get(own..).unwrap_or_default()));
+        lines.collect()
+    };
+    let is_end = ["address:", "{ id:"]
+        .iter()
+        .any(|word| value.contains(word));
+    let is_proof = ["psk:", "ca:", "certificate:", "public_key:"]
+        .iter()
+        .any(|word| value.contains(word));
+    match key {
+        "version" => {
+            return value
+                .starts_with('1')
+                .then(|| piece.to_owned())
+                .filter(|text| text.lines().count() > 1);
+        }
+        "policies" | "limits" => file = indented(0),
+        "auth" if piece.lines().count() == 1 => auth = value.to_owned(),
+        "auth" => auth = format!("\n{}", indented(6).split_once('\n')?.1),
+        "ike" | "liveness" => more = indented(4),
+        "esp" | "keep" | "lifetime" | "replay_window" => child += &format!(", {key}: {value}"),
+        "children" => children = Some(indented(4)),
+        "local" if is_end => ends[0] = value.to_owned(),
+        "remote" if is_end => ends[1] = value.to_owned(),
+        "local" if is_proof => auth = format!("\n{}      remote: {{ ca: ca.pem }}\n", indented(6)),
+        "remote" if is_proof => {
+            auth = format!(
+                "\n      local: {{ certificate: hq.pem, key: hq.key }}\n{}",
+                indented(6)
+            )
+        }
+        "local" | "remote" => return None,
+        name if value.starts_with('{') && name.chars().all(char::is_alphanumeric) => {
+            children = Some(format!("    children:\n{}", indented(6)));
+        }
+        _ => return None,
+    }
+    let [local, remote] = ends;
+    let children = children.unwrap_or_else(|| format!("    children:\n      lan: {{ {child} }}\n"));
+    Some(format!(
+        "version: 1\nconnections:\n  branch:\n    local: {local}\n    remote: {remote}\n    auth: {auth}\n{more}{children}{file}"
+    ))
+}
+
+/// What policies of the book name: secrets, and certificates of one authority.
+fn named_files(folder: &Path) {
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(folder.join(name), mode).unwrap();
+    };
+    for name in ["branch.psk", "half.psk"] {
+        write(name, "a secret of this test alone\n");
+    }
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "the authority");
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    for name in ["ca.pem", "root.pem", "branches-ca.pem"] {
+        write(name, &authority.pem());
+    }
+    for name in ["hq", "branch"] {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([format!("{name}.example.com")]).unwrap();
+        write(
+            &format!("{name}.pem"),
+            &params.signed_by(&key, &authority).unwrap().pem(),
+        );
+        write(&format!("{name}.key"), &key.serialize_pem());
+        write(&format!("{name}.pub"), &key.public_key_pem());
+    }
+    let now = std::time::SystemTime::now();
+    let list = CertificateRevocationListParams {
+        this_update: now.into(),
+        next_update: (now + std::time::Duration::from_secs(30 * 24 * 3600)).into(),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let list = list.signed_by(&authority).unwrap().pem().unwrap();
+    for name in ["ca.crl", "root.crl", "branches.crl"] {
+        write(name, &list);
+    }
 }

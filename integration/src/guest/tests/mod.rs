@@ -12,8 +12,10 @@
 //! | `refusals` | what does not fit together: both ends say why, nothing is left in the kernel |
 //! | `hostile` | an attacker on the wire |
 //! | `observe` | captures that the keys of `ikd --keylog` open |
+//! | `book` | what the book has its reader do, and what it says that commands print |
 //! | `operation` | reload, shutdown, a peer that is gone, starts that must fail |
 
+mod book;
 mod ciphers;
 mod company;
 mod credentials;
@@ -73,6 +75,7 @@ pub fn run(only: &str) -> Result<bool> {
     tests.extend(hostile::tests());
     tests.extend(observe::tests());
     tests.extend(operation::tests());
+    tests.extend(book::tests());
     tests.retain_mut(|test| test.keep(only));
     let good = harness::run(&tests)?;
     Ok(programs(only)? && good)

@@ -21,16 +21,8 @@ pub enum Kind {
     Drop,
 }
 
-/// What `ikd` looks for on its machine before it starts.
-const MACHINE: &[&str] = &[
-    "kernel-none",
-    "missing-algorithm",
-    "no-forwarding",
-    "no-local-address",
-    "no-route",
-    "send-redirects",
-    "strict-rp-filter",
-];
+/// What the daemon sees of the machine by itself, beside `preflight`.
+const MACHINE: &[&str] = &["missing-algorithm"];
 
 /// About reloads, and about what ends.
 const DAEMON: &[&str] = &[
@@ -47,7 +39,9 @@ const DAEMON: &[&str] = &[
 pub fn all() -> BTreeMap<&'static str, Vec<Kind>> {
     let failures = (FailureCode::ALL.iter()).map(|code| (code.name(), Kind::Failure(code.blame())));
     let policies = (policies::Code::ALL.iter()).map(|code| (code.name(), Kind::Policy));
-    let machine = MACHINE.iter().map(|code| (*code, Kind::Machine));
+    let machine = MACHINE.iter().copied();
+    let machine = machine.chain(preflight::Code::ALL.iter().map(|code| code.name()));
+    let machine = machine.map(|code| (code, Kind::Machine));
     let daemon = DAEMON.iter().map(|code| (*code, Kind::Daemon));
     let drops = DropReason::ALL
         .iter()
@@ -78,7 +72,7 @@ impl fmt::Display for Kind {
                 "An end, as an operator here or there, or the peer, wanted it."
             }
             Self::Policy => "About a policy file, from `ikctl check`.",
-            Self::Machine => "About this machine, told at the start.",
+            Self::Machine => "About this machine, told at the start and by `ikctl check`.",
             Self::Daemon => "About the daemon itself.",
             Self::Drop => "Why a datagram was dropped, in the log at the level debug.",
         })

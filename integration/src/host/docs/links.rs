@@ -59,7 +59,7 @@ fn resolve(from: &Path, target: &str) -> PathBuf {
     let mut path = from.parent().unwrap_or(Path::new("")).to_owned();
     for part in Path::new(target).components() {
         match part {
-            Component::ParentDir if path.parent().is_some() => {
+            Component::ParentDir if path.file_name().is_some() => {
                 path.pop();
             }
             part => path.push(part),

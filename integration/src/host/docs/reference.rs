@@ -1,9 +1,7 @@
 //! The reference: every command and option, the policy language, events, metrics and codes, from what the programs use.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use anyhow::{Context, Result};
 use clap::Command;
 
 use super::codes::Kind;
@@ -42,22 +40,25 @@ fn describe(text: &mut String, command: &mut Command, level: usize) {
     verbs.for_each(|verb| describe(text, verb, level + 1));
 }
 
-/// The policy language, as it stands at the top of its reader.
-pub(super) fn policy(workspace: &Path) -> Result<String> {
-    let source = super::read(&workspace.join("policies/src/language/mod.rs"))?;
-    let mut text = format!("# The policy language\n\n{NOTE}\n");
-    let mut comment = source.lines().map_while(|line| line.strip_prefix("//!"));
-    comment.next().context("the language has no description")?;
-    for line in comment {
-        text += line.strip_prefix(' ').unwrap_or(line);
-        text.push('\n');
-    }
-    Ok(text.replace("```yaml\n", "```yaml text\n"))
+/// The policy language, from the table that its reader uses.
+pub(super) fn policy() -> String {
+    format!(
+        "# The policy language\n\n{NOTE}\nAll `*.yaml` files of `/etc/ikd` are one configuration. An editor with yaml-language-server completes and explains a file that\nbegins with `# yaml-language-server: $schema={}`.\n\n{}",
+        policies::schema::INSTALLED,
+        policies::schema::reference_markdown()
+    )
 }
 
-/// Every event that the log can tell.
+/// Every event.
 pub(super) fn events() -> String {
-    format!("# Events\n\n{NOTE}\n")
+    let mut text = format!(
+        "# Events\n\n{NOTE}\nWhat the log can tell, in the order of a daemon's life. The name is the field `event` of a line of the log as JSON.\n\n| event | level | what it tells |\n|---|---|---|\n"
+    );
+    for event in ikd::reference::events() {
+        let levels = event.levels.join(", ");
+        let _ = writeln!(text, "| `{}` | {levels} | {} |", event.name, event.about);
+    }
+    text
 }
 
 /// Every metric.

@@ -1,15 +1,18 @@
-//! The fenced blocks of a page, and the commands in them and between backquotes.
+//! The fenced blocks of a page of the book, and the commands in them and between backquotes.
 //!
 //! The words behind the fence say what a block is:
 //!
 //! | words | what it is | who tries it |
 //! |---|---|---|
-//! | `yaml policy` | a whole policy file | policies/tests/book.rs |
-//! | `yaml file`, `connection`, `auth`, `children` | lines at that place of one | the same, within a whole one |
-//! | `yaml text` | the language described, or another program's file | nobody |
+//! | `yaml policy` | a whole policy file | tests/book.rs |
+//! | `yaml policy hq=PATH` | the same; the lab puts it there | tests/book.rs, and the lab's `book` tests |
+//! | `yaml` | lines of a policy: their indentation and first key say where they stand | tests/book.rs, within a whole one |
+//! | `text` | another program's file, or output | nobody |
 //! | `sh` | commands | those of `ikd` and `ikctl` are parsed |
-//! | `sh run` | commands that a test of the lab runs, in their order on the page | the lab's `book` tests |
-//! | `console` | commands after `$`, and what they print | as `sh` |
+//! | `sh run=hq` | commands; the lab runs them there, or at `branch`, or at `both` | the lab's `book` tests |
+//! | `console run=hq` | commands after `$`, and what they print, where `...` stands for anything | the lab's `book` tests |
+//!
+//! `with=NAME` behind `run` says in which trouble of the lab's a block is run.
 
 /// A fenced block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,24 @@ pub struct Block {
     pub line: usize,
     /// What is within, without the fence's indentation.
     pub text: String,
+}
+
+impl Block {
+    /// Whether it begins with this word.
+    #[must_use]
+    pub fn is(&self, word: &str) -> bool {
+        self.words.first().is_some_and(|first| first == word)
+    }
+
+    /// The value of `key=value` among its words.
+    #[must_use]
+    pub fn value(&self, key: &str) -> Option<&str> {
+        let pairs = self.words.iter().filter_map(|word| word.split_once('='));
+        pairs
+            .into_iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value)
+    }
 }
 
 /// All blocks of a page, in their order.
@@ -55,8 +76,8 @@ pub fn blocks(page: &str) -> Vec<Block> {
 pub fn commands(page: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for block in blocks(page) {
-        let console = block.words.first().is_some_and(|word| word == "console");
-        if !console && block.words.first().is_none_or(|word| word != "sh") {
+        let console = block.is("console");
+        if !console && !block.is("sh") {
             continue;
         }
         for (at, line) in joined(&block.text) {
@@ -75,13 +96,24 @@ pub fn commands(page: &str) -> Vec<(usize, String)> {
             );
         }
     }
+    let quoted = inline(page).into_iter();
+    found.extend(
+        quoted.flat_map(|(line, text)| ours(&text).into_iter().map(move |command| (line, command))),
+    );
+    found
+}
+
+/// What stands between backquotes outside of blocks, with its line.
+#[must_use]
+pub fn inline(page: &str) -> Vec<(usize, String)> {
     let mut code = false;
+    let mut found = Vec::new();
     for (at, line) in page.lines().enumerate() {
         let fence = line.trim_start().starts_with("```");
         code ^= fence;
         if !code && !fence {
             let quoted = line.split('`').skip(1).step_by(2);
-            found.extend(quoted.flat_map(ours).map(|command| (at + 1, command)));
+            found.extend(quoted.map(|text| (at + 1, text.to_owned())));
         }
     }
     found
