@@ -21,6 +21,10 @@ use crate::guest::world::World;
 const START: &str = include_str!("../../../../docs/src/start.md");
 const TROUBLESHOOTING: &str = include_str!("../../../../docs/src/troubleshooting.md");
 
+const PROMETHEUS: &str = include_str!("../../../../docs/monitoring/prometheus.yml");
+const ALERTS: &str = include_str!("../../../../docs/monitoring/alerts.yml");
+const PYTHON: &str = include_str!("control.py");
+
 /// The files that pages include, by the end of their names.
 const INCLUDED: [(&str, &str); 2] = [
     ("site-to-site/hq.yaml", HQ_POLICY),
@@ -54,6 +58,7 @@ pub(super) fn tests() -> Vec<Test> {
             trouble(world, name, bring_about)
         })
     }));
+    tests.push(Test::new("book::alerts_are_taken_by_prometheus", alerts));
     tests
 }
 
@@ -103,13 +108,40 @@ fn trouble(world: &World, name: &str, bring_about: fn(&Site<'_>) -> Result<()>) 
         spoken_of.into_iter().try_for_each(|block| {
             pair.follow(block)
                 .with_context(|| format!("troubleshooting.md, line {}", block.line))
-        })
+        })?;
+        pair.hq.ask_in_python()
     })();
     pair.explain(result)?;
     for site in [&pair.hq, &pair.branch] {
         let _ = site.run("ikctl shutdown");
     }
     harness::nothing_is_left(world)
+}
+
+/// What monitoring.md gives to Prometheus is what Prometheus takes.
+fn alerts(_: &World) -> Result<()> {
+    let directory = Path::new("/run/lab/monitoring");
+    std::fs::create_dir_all(directory)?;
+    for (name, text) in [("prometheus.yml", PROMETHEUS), ("alerts.yml", ALERTS)] {
+        std::fs::write(directory.join(name), text)?;
+    }
+    let mut promtool = Command::new("promtool");
+    promtool
+        .args(["check", "config", "prometheus.yml"])
+        .current_dir(directory);
+    let output = match promtool.output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: book::alerts_are_taken_by_prometheus: this guest has no promtool");
+            return Ok(());
+        }
+        output => output?,
+    };
+    let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success() && told.contains("6 rules found"),
+        "promtool: {told}"
+    );
+    Ok(())
 }
 
 struct Pair<'net> {
@@ -260,6 +292,17 @@ impl<'net> Site<'net> {
             String::from_utf8_lossy(&output.stdout).into_owned(),
             output.status.success(),
         ))
+    }
+
+    /// Runs the program of the page on the control protocol: its connection is not up.
+    fn ask_in_python(&self) -> Result<()> {
+        std::fs::write(self.directory.join("run/control.py"), PYTHON)?;
+        let told = self.run("python3 /run/ikd/control.py")?;
+        ensure!(
+            told.starts_with("branch "),
+            "the program in Python prints: {told}"
+        );
+        Ok(())
     }
 
     /// Starts ikd as the page does, but in the background, and waits until its policies are in force.

@@ -64,6 +64,12 @@ pub fn generated(workspace: &Path) -> Result<Vec<(PathBuf, String)>> {
     Ok(all)
 }
 
+/// The names under which Prometheus has what ikd tells.
+#[must_use]
+pub fn metric_names() -> Vec<String> {
+    reference::metric_names()
+}
+
 /// Writes what is generated and not current. Returns which files those were.
 pub fn write(workspace: &Path) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();

@@ -66,6 +66,10 @@ pub(super) fn metrics() -> String {
     format!("# Metrics\n\n{NOTE}\n")
 }
 
+pub(super) fn metric_names() -> Vec<String> {
+    Vec::new()
+}
+
 /// The index of codes, by kind.
 pub(super) fn errors(index: &[(&str, Vec<Kind>, String)]) -> String {
     let mut text = format!(
