@@ -85,27 +85,9 @@ impl Client {
         request: &Request,
         timeout: Duration,
     ) -> Result<Map<String, Value>, ClientError> {
-        #[derive(Serialize)]
-        struct WireCall {
-            method: String,
-            parameters: Value,
-            #[serde(skip_serializing_if = "std::ops::Not::not")]
-            more: bool,
-        }
-        let deadline = Deadline {
-            at: Instant::now() + timeout,
-            timeout,
-        };
-        let (method, parameters) = request.to_parts();
+        let deadline = Deadline::after(timeout);
         let more = matches!(request, Request::List(_));
-        self.send(
-            &wire::encode(&WireCall {
-                method,
-                parameters,
-                more,
-            }),
-            &deadline,
-        )?;
+        self.send(&call(request, more), &deadline)?;
 
         let mut whole = Map::new();
         loop {
@@ -137,10 +119,22 @@ impl Client {
         T::deserialize(parameters).map_err(|error| ClientError::Garbage(error.to_string()))
     }
 
+    /// Asks for a stream of replies ([`Request::Monitor`]).
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn follow(mut self, request: &Request, timeout: Duration) -> Result<Stream, ClientError> {
+        self.send(&call(request, true), &Deadline::after(timeout))?;
+        Ok(Stream {
+            client: self,
+            ended: false,
+        })
+    }
+
     fn send(&mut self, mut bytes: &[u8], deadline: &Deadline) -> Result<(), ClientError> {
         while !bytes.is_empty() {
             self.stream
-                .set_write_timeout(Some(deadline.left()?))
+                .set_write_timeout(deadline.left()?)
                 .map_err(ClientError::Broken)?;
             match self.stream.write(bytes) {
                 Ok(written) => bytes = &bytes[written..],
@@ -187,7 +181,7 @@ impl Client {
                 return Ok(message);
             }
             self.stream
-                .set_read_timeout(Some(deadline.left()?))
+                .set_read_timeout(deadline.left()?)
                 .map_err(ClientError::Broken)?;
             match self.stream.read(&mut self.buffer) {
                 Ok(0) => return Err(ClientError::Closed),
@@ -202,19 +196,90 @@ impl Client {
     }
 }
 
+/// Replies that come until the daemon, or the caller, has had enough.
+#[derive(Debug)]
+pub struct Stream {
+    client: Client,
+    ended: bool,
+}
+
+/// One reply of a [`Stream`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// As it came.
+    pub parameters: Map<String, Value>,
+    /// No other one follows.
+    pub last: bool,
+}
+
+impl Stream {
+    /// The next reply, waited for at most so long (`None`: for ever); `None` after the last one.
+    ///
+    /// # Errors
+    /// [`ClientError`]; no more replies come after any.
+    pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Part>, ClientError> {
+        if self.ended {
+            return Ok(None);
+        }
+        self.ended = true;
+        let deadline = timeout.map_or_else(Deadline::never, Deadline::after);
+        let (parameters, continues) = self.client.reply(&deadline)?;
+        self.ended = !continues;
+        Ok(Some(Part {
+            parameters,
+            last: !continues,
+        }))
+    }
+}
+
+fn call(request: &Request, more: bool) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct WireCall {
+        method: String,
+        parameters: Value,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
+    }
+    let (method, parameters) = request.to_parts();
+    wire::encode(&WireCall {
+        method,
+        parameters,
+        more,
+    })
+}
+
 /// A socket timeout of zero would mean none.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 struct Deadline {
-    at: Instant,
+    /// `None`: never.
+    at: Option<Instant>,
     timeout: Duration,
 }
 
 impl Deadline {
-    fn left(&self) -> Result<Duration, ClientError> {
-        match self.at.saturating_duration_since(Instant::now()) {
+    fn after(timeout: Duration) -> Self {
+        Self {
+            at: Some(Instant::now() + timeout),
+            timeout,
+        }
+    }
+
+    const fn never() -> Self {
+        Self {
+            at: None,
+            timeout: Duration::MAX,
+        }
+    }
+
+    /// For a socket: `None` waits for ever.
+    fn left(&self) -> Result<Option<Duration>, ClientError> {
+        let Some(at) = self.at else {
+            return Ok(None);
+        };
+        match at.saturating_duration_since(Instant::now()) {
             Duration::ZERO => Err(ClientError::TimedOut(self.timeout)),
-            left => Ok(left.max(SHORTEST)),
+            left => Ok(Some(left.max(SHORTEST))),
         }
     }
 }

@@ -31,7 +31,7 @@ pub mod types;
 pub mod wire;
 
 pub use call::{Call, Refusal, Reply, Request};
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Part, Stream};
 pub use error::Error;
 pub use types::*;
 pub use wire::Framer;

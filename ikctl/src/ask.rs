@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use ikapi::{Client, ClientError, Error, Request};
+use ikapi::{Client, ClientError, Error, Request, Stream};
 use serde_json::{Map, Value, json};
 
 use crate::{Exit, show, text};
@@ -34,6 +34,14 @@ pub(crate) struct Trouble {
     pub(crate) exit: Exit,
 }
 
+impl Trouble {
+    /// A stream is over, because the daemon is.
+    pub(crate) fn ended(daemon: &Daemon<'_>) -> Self {
+        let message = format!("ikd at {} has ended", daemon.socket.display());
+        local("Ended", Exit::NoAnswer, message)
+    }
+}
+
 impl Daemon<'_> {
     pub(crate) fn timeout_for_changes(&self) -> Duration {
         self.timeout.unwrap_or(CHANGE_TIMEOUT)
@@ -48,7 +56,21 @@ impl Daemon<'_> {
         };
         let answer = Client::connect(self.socket, timeout)
             .and_then(|mut client| client.call(request, timeout));
-        answer.map_err(|error| match error {
+        answer.map_err(|error| self.trouble(request, error))
+    }
+
+    /// Replies without end, and how long the first one may take.
+    pub(crate) fn follow(&self, request: &Request) -> Result<(Stream, Duration), Trouble> {
+        let timeout = self.timeout.unwrap_or(READ_TIMEOUT);
+        let stream = Client::connect(self.socket, timeout)
+            .and_then(|client| client.follow(request, timeout));
+        let stream = stream.map_err(|error| self.trouble(request, error))?;
+        Ok((stream, timeout))
+    }
+
+    /// What to say of a call that has no answer.
+    pub(crate) fn trouble(&self, request: &Request, error: ClientError) -> Trouble {
+        match error {
             ClientError::Connect(error) => self.unreachable(&error),
             ClientError::Broken(error) => self.no_answer(&format!("the connection broke: {error}")),
             ClientError::Closed => {
@@ -64,7 +86,7 @@ impl Daemon<'_> {
             }
             ClientError::Garbage(what) => self.garbage(&what),
             ClientError::Daemon(error) => self.refused(request, &error),
-        })
+        }
     }
 
     /// What answers there is not ikd, or far from our version.
@@ -163,13 +185,20 @@ impl Daemon<'_> {
                 let nearest = nearest
                     .map(|nearest| format!(" Do you mean {nearest}?"))
                     .unwrap_or_default();
+                let place = match what.as_str() {
+                    "event" => "among ikd's events",
+                    _ => "in ikd's configuration",
+                };
                 (
-                    format!("there is no {what} {name} in ikd's configuration.{nearest}"),
+                    format!("there is no {what} {name} {place}.{nearest}"),
                     Exit::NotFound,
                 )
             }
             Error::PermissionDenied { needs } => (
-                format!("ikd does not allow you this: it needs {needs}"),
+                format!(
+                    "ikd does not allow you this: you have to be {needs}{}",
+                    joining(&needs)
+                ),
                 Exit::NotAllowed,
             ),
             Error::Failed { failure } => (
@@ -213,6 +242,15 @@ impl Daemon<'_> {
             json: json!({ "error": name, "parameters": parameters }),
             exit,
         }
+    }
+}
+
+/// How to become what is needed.
+fn joining(needs: &str) -> &'static str {
+    if needs.contains("group") {
+        " (sudo, or usermod -aG GROUP YOU and log in again)"
+    } else {
+        " (sudo)"
     }
 }
 

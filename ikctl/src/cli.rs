@@ -1,5 +1,6 @@
 //! What may be written on the command line, and the help.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -152,6 +153,66 @@ Examples:
         child: Option<String>,
     },
 
+    /// What happens, as it happens
+    ///
+    /// Prints an event a line, as the log has them, until Ctrl-C or until ikd ends
+    /// (exit 3). With --json, each line is a reply of the daemon: its event, and
+    /// how many were missed before it. Who reads slowly delays nobody: what does
+    /// not fit is left out and counted.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Examples:
+  ikctl monitor
+  ikctl monitor branch --level debug
+  ikctl monitor --event child-up --event child-down
+  ikctl --json monitor | jq -r 'select(.event) | .event.message'"
+    )]
+    Monitor {
+        /// Only this connection, datagrams of its peer included
+        connection: Option<String>,
+        /// From here on: debug, info, warn, error
+        #[arg(
+            long,
+            value_name = "LEVEL",
+            default_value = "info",
+            hide_possible_values = true
+        )]
+        level: EventLevel,
+        /// Only events of this name; may be given several times
+        #[arg(long, value_name = "NAME")]
+        event: Vec<String>,
+    },
+
+    /// Show or set what is logged, until the daemon ends
+    ///
+    /// Without a level, shows what is set. The level of one connection, or of one
+    /// peer, may be more or less verbose than the general one: debug for one of
+    /// them writes its retransmissions and dropped datagrams, and no others.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Levels: error, warn, info, debug, trace (what libraries say as well); default
+takes a rule away, or sets the level that the daemon was started with.
+
+Examples:
+  ikctl log
+  ikctl log debug --connection branch
+  ikctl log default --connection branch
+  ikctl log error --peer 198.51.100.7"
+    )]
+    Log {
+        /// From which level on; without: show what is set
+        #[arg(hide_possible_values = true)]
+        level: Option<LogLevel>,
+        /// For this connection only
+        #[arg(long, value_name = "NAME", requires = "level", conflicts_with = "peer")]
+        connection: Option<String>,
+        /// For whoever has this address only
+        #[arg(long, value_name = "ADDRESS", requires = "level")]
+        peer: Option<IpAddr>,
+    },
+
     /// Check policy files, without a daemon
     ///
     /// Reads them as ikd would read them, and prints every error with its place
@@ -232,6 +293,27 @@ Example:
     Version,
 }
 
+/// How much attention an event wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// From which level on the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+    /// As it would be if nobody had set it.
+    Default,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Color {
     Auto,
@@ -293,12 +375,14 @@ Examples:
   ikctl list                     what is up, and what is not and why
   ikctl up branch                bring a connection up, and say why if it fails
   ikctl explain no-response      what a code means, and what to do
+  ikctl monitor branch           what happens there, as it happens
   ikctl check /etc/ikd           before a reload
   ikctl decode capture.pcap      what went over the wire
   ikctl --json list | jq         for scripts
 
-Who may ask is decided by the permissions of the socket and by the daemon.
-Any language can: the socket speaks Varlink, the interface is org.ikd.Control
+Who may look (status, list, monitor) and who may change is decided by ikd:
+root, and on a packaged system the groups ikd and ikd-admin. Any language
+can: the socket speaks Varlink, the interface is org.ikd.Control
 (varlinkctl introspect /run/ikd/control org.ikd.Control).";
 
 const DECODE: &str = "\

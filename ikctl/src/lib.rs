@@ -6,6 +6,8 @@
 //! check    policy files, offline
 //! explain  the book's page for a code, offline
 //! decode   captures, offline
+//! monitor  events as they happen
+//! log      what is logged, and setting it
 //! show     replies for people: status, list, failures
 //! json     replies for scripts
 //! text     durations, sizes, wrapping; nothing from outside reaches a terminal unescaped
@@ -22,6 +24,8 @@ mod cli;
 mod decode;
 mod explain;
 mod json;
+mod log;
+mod monitor;
 mod show;
 mod text;
 
@@ -159,6 +163,22 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
             caller.call(Request::Down(request), done)
         }
         Verb::Check { files, offline } => Ok(check::run(files, *offline, arguments.json, colour)),
+        Verb::Monitor {
+            connection,
+            level,
+            event,
+        } => {
+            let request = monitor::request(connection.as_deref(), *level, event);
+            monitor::run(&daemon, request, arguments.json, colour)
+        }
+        Verb::Log {
+            level,
+            connection,
+            peer,
+        } => {
+            let request = log::request(*level, connection.as_deref(), *peer);
+            caller.call(request, |levels| log::show(&levels))
+        }
         Verb::Explain { code } => explain::run(code.as_deref(), arguments.json, colour),
         Verb::Decode(options) => {
             let width = terminal_size::terminal_size_of(io::stdout())

@@ -53,6 +53,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SOCKET", default_value = ikapi::DEFAULT_SOCKET)]
     pub(crate) control: PathBuf,
 
+    /// Whose members may look: status, list, monitor. [default: ikd, where there is such a group]
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) look_group: Option<String>,
+
+    /// Whose members may also change: up, down, reload, log, shutdown. [default: ikd-admin, where there is such a group]
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) change_group: Option<String>,
+
     /// What belongs to this daemon alone while it runs; each daemon on a machine needs its own.
     #[arg(long, value_name = "DIR", default_value = "/run/ikd")]
     pub(crate) state_dir: PathBuf,
@@ -74,9 +82,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) keylog: Option<PathBuf>,
 
-    /// How the log looks.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) log_format: log::Format,
+    /// How the log looks. [default: journal where standard error is the journal, else text]
+    #[arg(long, value_enum)]
+    pub(crate) log_format: Option<log::Format>,
 
     /// From which level on the log is written.
     #[arg(long, value_enum, default_value_t)]

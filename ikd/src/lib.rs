@@ -51,12 +51,16 @@ pub fn command() -> clap::Command {
 }
 
 fn run(arguments: Arguments) -> Exit {
-    log::start(arguments.log_format, arguments.log_level);
-    let mut events = Events::default();
+    let format = arguments.log_format.unwrap_or_else(log::Format::by_itself);
+    let (log, no_journal) = log::Log::start(format, arguments.log_level);
+    let mut events = Events::new(log, arguments.log_level);
+    if let Some(error) = no_journal {
+        events.tell(&Event::NoJournal(error));
+    }
     if let Err(error) = start::harden() {
         events.tell(&Event::NotHardened(error));
     }
-    let loaded = match start::load(&arguments, &mut events) {
+    let loaded = match start::load(&arguments, format, &mut events) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

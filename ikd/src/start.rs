@@ -5,10 +5,10 @@
 //!     -> leavings of a predecessor -> owners -> engine loop
 //! ```
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::net::{SocketAddr, UdpSocket};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use xfrm_sys::{Xfrm, XfrmError};
 use crate::arguments::{Arguments, Exit};
 use crate::clock::{self, Timer};
 use crate::configuration::{self, Loaded};
-use crate::control::{self, Facts, ListenError, Listener, Server};
+use crate::control::{self, Facts, ListenError, Listener, NoGroup, Roles, Server};
 use crate::credentials::Credentials;
 use crate::events::{Event, Events, Keys};
 use crate::kernel::probe::{self, Shortage};
@@ -78,9 +78,13 @@ pub(crate) fn harden() -> nix::Result<()> {
 }
 
 /// Reads the configuration, tells what is wrong with it.
-pub(crate) fn load(arguments: &Arguments, events: &mut Events) -> Result<Loaded, Exit> {
-    let mut tell = |report: &policies::Report| match arguments.log_format {
-        log::Format::Json => events.problems(report),
+pub(crate) fn load(
+    arguments: &Arguments,
+    format: log::Format,
+    events: &mut Events,
+) -> Result<Loaded, Exit> {
+    let mut tell = |report: &policies::Report| match format {
+        log::Format::Json | log::Format::Journal => events.problems(report),
         log::Format::Text if report.problems.is_empty() => {}
         // A terminal may be gone; the exit status still tells.
         log::Format::Text => drop(writeln!(io::stderr(), "{}", report.draw(false))),
@@ -107,7 +111,12 @@ pub(crate) async fn run(
     events: &mut Events,
 ) -> Result<Exit, StartError> {
     let _lock = lock(&arguments.state_dir)?;
-    let listener = Listener::open(&arguments.control)
+    let roles = Roles::find(
+        arguments.look_group.as_deref(),
+        arguments.change_group.as_deref(),
+    )
+    .map_err(no_group)?;
+    let listener = Listener::open(&arguments.control, roles)
         .map_err(|error| listen_failed(&arguments.control, error))?;
     let keylog = open_keylog(&arguments, events)?;
     let policy = loaded.policy();
@@ -163,7 +172,8 @@ pub(crate) async fn run(
     }
     let inputs =
         inputs(from_kernel, from_credentials, fetched, from_control).map_err(system_failed)?;
-    let server = Server::start(listener, control::Shell(asks), handle.clone(), source);
+    let server = Server::start(listener, control::Shell(asks), handle.clone(), source)
+        .map_err(system_failed)?;
 
     events.tell(&Event::Started {
         connections: configuration.connections.len(),
@@ -309,14 +319,18 @@ fn lock(directory: &Path) -> Result<File, StartError> {
     };
     DirBuilder::new()
         .recursive(true)
-        .mode(0o750)
+        .mode(0o755)
         .create(directory)
         .map_err(failed)?;
+    // Ours alone: whoever can open it could lock it, and so keep the next daemon from starting.
     let file = File::options()
+        .mode(0o600)
         .create(true)
         .truncate(false)
         .write(true)
         .open(directory.join("ikd.lock"))
+        .map_err(failed)?;
+    file.set_permissions(Permissions::from_mode(0o600))
         .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -328,6 +342,12 @@ fn lock(directory: &Path) -> Result<File, StartError> {
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+fn no_group(NoGroup(name): NoGroup) -> StartError {
+    let message = format!("there is no group {name:?} on this machine");
+    StartError::new(Exit::Configuration, message)
+        .help("make it (`groupadd --system NAME`), or correct --look-group and --change-group")
 }
 
 fn listen_failed(path: &Path, error: ListenError) -> StartError {
@@ -442,6 +462,6 @@ fn shortage(shortage: Shortage) -> StartError {
 fn system_failed(error: io::Error) -> StartError {
     StartError::new(
         Exit::Failed,
-        format!("the system refused a timer or a signal handler: {error}"),
+        format!("the system refused a timer, a thread or a signal handler: {error}"),
     )
 }

@@ -229,7 +229,7 @@ fn the_control_socket_answers_and_a_signal_ends_the_daemon() {
                 .permissions()
                 .mode()
                 & 0o777;
-            assert_eq!(mode, 0o660);
+            assert_eq!(mode, 0o666, "who is served is decided by who it is");
             assert_eq!(
                 daemon.call("Version", json!({}))["version"],
                 env!("CARGO_PKG_VERSION")
@@ -357,29 +357,6 @@ fn silent_and_talkative_clients_do_not_keep_others_out() {
             daemon.wait("there is room again", || {
                 daemon.try_call("Status", json!({})).is_ok()
             });
-        },
-    );
-}
-
-#[test]
-fn others_than_root_may_look_and_change_nothing() {
-    isolated(
-        "others_than_root_may_look_and_change_nothing",
-        |directory| {
-            use nix::unistd::{Uid, seteuid};
-            let file = policy(directory, "hq.yaml", GOOD);
-            let daemon = Daemon::start(directory, "hq", None, &file);
-            // Still of root's group, which is the socket's.
-            if let Err(error) = seteuid(Uid::from_raw(65534)) {
-                return println!("skipped: no other user here: {}", error.desc());
-            }
-            let looked = daemon.try_call("Status", json!({}));
-            let changed = daemon.try_call("Shutdown", json!({}));
-            seteuid(Uid::from_raw(0)).expect("back again");
-            looked.expect("the group may look");
-            let refused = changed.expect_err("but change nothing");
-            assert!(refused.to_string().contains("needs root"), "{refused}");
-            daemon.call("Status", json!({}));
         },
     );
 }

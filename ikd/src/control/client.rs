@@ -1,103 +1,156 @@
 //! One client: calls in, replies out, within bounds.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ikapi::{CALL_LIMIT, Call, Error, Framer, Refusal, Reply};
+use ikapi::{CALL_LIMIT, Call, Error, Framer, Monitored, Refusal, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::listen::may_change;
-use super::service::Service;
+use super::roles::{Caller, Role};
+use super::service::{Answer, Service};
+use crate::events::Watch;
 
 /// How long a client may be silent between calls, or within one.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long a client may take to read a piece of a reply.
 const SLOWNESS: Duration = Duration::from_secs(5);
+/// How long a monitor may take to read that the daemon ends.
+const LAST_WORD: Duration = Duration::from_millis(200);
 /// A piece of a reply, in bytes.
 const PIECE: usize = 64 * 1024;
+/// Events that a monitor gets in one go, and the pause after that: a flood is left out and counted, not worked off at the
+/// cost of everything else.
+const IN_ONE_GO: usize = 256;
+const BREATH: Duration = Duration::from_millis(20);
 
-/// Serves a client until it leaves, breaks the protocol, is too slow, or the daemon ends.
-pub(super) async fn serve(mut stream: UnixStream, service: Service) {
-    let may_change = may_change(&stream);
-    let mut framer = Framer::new(CALL_LIMIT);
-    let mut buffer = vec![0; 4096];
-    loop {
-        let read = tokio::select! {
-            read = timeout(SILENCE, stream.read(&mut buffer)) => read,
-            () = service.ended() => return,
-        };
-        let Ok(Ok(length @ 1..)) = read else { return };
-        let mut input = &buffer[..length];
+/// One that is served.
+pub(super) struct Client {
+    pub(super) stream: UnixStream,
+    pub(super) service: Service,
+    pub(super) caller: Caller,
+    /// What it may do: more than nothing.
+    pub(super) role: Role,
+}
+
+impl Client {
+    /// Serves it until it leaves, breaks the protocol, is too slow, or the daemon ends.
+    pub(super) async fn serve(mut self) {
+        let mut framer = Framer::new(CALL_LIMIT);
+        let mut buffer = vec![0; 4096];
         loop {
-            match framer.next(&mut input) {
-                Ok(Some(message)) => {
-                    if answer(&mut stream, &service, &message, may_change)
-                        .await
-                        .is_none()
-                    {
-                        return;
+            let read = tokio::select! {
+                read = timeout(SILENCE, self.stream.read(&mut buffer)) => read,
+                () = self.service.ended() => return,
+            };
+            let Ok(Ok(length @ 1..)) = read else { return };
+            let mut input = &buffer[..length];
+            loop {
+                match framer.next(&mut input) {
+                    Ok(Some(message)) => {
+                        if self.answer(&message).await.is_none() {
+                            return;
+                        }
                     }
+                    Ok(None) => break,
+                    Err(_) => return,
                 }
-                Ok(None) => break,
-                Err(_) => return,
             }
         }
     }
-}
 
-/// Answers one call; `None`: the connection cannot go on.
-async fn answer(
-    stream: &mut UnixStream,
-    service: &Service,
-    message: &[u8],
-    may_change: bool,
-) -> Option<()> {
-    let (reply, more) = match Call::parse(message) {
-        Ok(call) => {
-            let reply = if call.request.only_reads() || may_change {
-                service.answer(call.request).await?
-            } else {
-                Error::PermissionDenied {
-                    needs: "root".to_owned(),
+    /// Answers one call; `None`: the connection cannot go on.
+    async fn answer(&mut self, message: &[u8]) -> Option<()> {
+        match Call::parse(message) {
+            Ok(call) if !call.request.only_reads() && self.role < Role::Change => {
+                let needs = self.service.needs(Role::Change);
+                self.refuse(Error::PermissionDenied { needs }, call.oneway)
+                    .await
+            }
+            Ok(call) => {
+                let answer = self
+                    .service
+                    .answer(call.request, call.more, &self.caller)
+                    .await?;
+                match answer {
+                    _ if call.oneway => Some(()),
+                    Answer::Reply(parts) => send(&mut self.stream, &parts).await,
+                    Answer::Watch(watch) => self.monitor(watch).await,
                 }
-                .into()
-            };
-            (Some(reply).filter(|_| !call.oneway), call.more)
+            }
+            Err(Refusal::Answer { error, oneway }) => self.refuse(error, oneway).await,
+            Err(Refusal::Garbage(_)) => None,
         }
-        Err(Refusal::Answer { error, oneway }) => {
-            (Some(Reply::from(error)).filter(|_| !oneway), false)
+    }
+
+    async fn refuse(&mut self, error: Error, oneway: bool) -> Option<()> {
+        if oneway {
+            return Some(());
         }
-        Err(Refusal::Garbage(_)) => return None,
-    };
-    if let Some(reply) = reply {
-        send(stream, reply, more).await?;
+        let parts: Vec<_> = Reply::from(error).encode(false).collect();
+        send(&mut self.stream, &parts).await
+    }
+
+    /// Tells what happens until the client goes, or says anything, or the daemon ends. It may read as slowly as it likes.
+    async fn monitor(&mut self, mut watch: Watch) -> Option<()> {
+        let Self {
+            stream, service, ..
+        } = self;
+        let (mut input, mut output) = stream.split();
+        let mut said = [0];
+        let half_written = AtomicBool::new(false);
+        let mut tell = async |told: Monitored, last| {
+            half_written.store(true, Ordering::Relaxed);
+            output.write_all(&told.encode(last)).await.ok()?;
+            half_written.store(false, Ordering::Relaxed);
+            Some(())
+        };
+        let follow = async {
+            tell(Monitored::default(), false).await?;
+            loop {
+                for _ in 0..IN_ONE_GO {
+                    let Some((event, missed)) = watch.next().await else {
+                        return Some(());
+                    };
+                    let event = event.map(Arc::unwrap_or_clone);
+                    tell(Monitored { event, missed }, false).await?;
+                }
+                tokio::time::sleep(BREATH).await;
+            }
+        };
+        let too_late = async {
+            service.ended().await;
+            // What was told up to the end goes out first, if it is read.
+            tokio::time::sleep(LAST_WORD).await;
+        };
+        tokio::select! {
+            // Nothing may come after a call for a stream but the end.
+            _ = input.read(&mut said) => return None,
+            followed = follow => followed?,
+            () = too_late => {}
+        }
+        if !half_written.load(Ordering::Relaxed) {
+            let _ = timeout(LAST_WORD, tell(Monitored::default(), true)).await;
+        }
+        None
+    }
+}
+
+async fn send(stream: &mut UnixStream, parts: &[Vec<u8>]) -> Option<()> {
+    for piece in parts.iter().flat_map(|part| part.chunks(PIECE)) {
+        timeout(SLOWNESS, stream.write_all(piece))
+            .await
+            .ok()?
+            .ok()?;
     }
     Some(())
 }
 
-async fn send(stream: &mut UnixStream, reply: Reply, more: bool) -> Option<()> {
-    let mut parts: Box<dyn Iterator<Item = Vec<u8>> + Send> = Box::new(reply.encode(more));
-    // A long list takes its time to write down: not on the thread that the engine runs on.
-    while let (Some(part), rest) = tokio::task::spawn_blocking(move || (parts.next(), parts))
-        .await
-        .ok()?
-    {
-        for piece in part.chunks(PIECE) {
-            timeout(SLOWNESS, stream.write_all(piece))
-                .await
-                .ok()?
-                .ok()?;
-        }
-        parts = rest;
-    }
-    Some(())
-}
-
-/// Tells a client that there are too many, if it takes that at once.
-pub(super) fn turn_away(stream: UnixStream, clients: usize) {
-    let reason = format!("{clients} clients are being served");
-    for part in Reply::from(Error::Busy { reason }).encode(false) {
+/// Tells a caller that it is not served, if it takes that at once.
+pub(super) fn turn_away(stream: &UnixStream, error: Error) {
+    for part in Reply::from(error).encode(false) {
         let _ = stream.try_write(&part);
     }
 }

@@ -1,25 +1,28 @@
-//! The socket itself: one daemon per path, a dead daemon's leavings replaced, clients accepted in bounded number.
+//! The socket itself: one daemon per path, a dead daemon's leavings replaced, callers welcomed in bounded number.
 
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
+use ikapi::Error;
 use nix::sys::stat::{Mode, umask};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
 
-use super::client;
+use super::client::{self, Client};
+use super::places::Places;
+use super::roles::{Caller, Role, Roles};
 use super::service::Service;
 
-/// Clients served at once.
-const CLIENTS: usize = 32;
 /// Pause after an accept that failed, as when no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long the last replies may take at the end.
 const DRAIN: Duration = Duration::from_secs(1);
+/// How often it is looked whether they have gone out.
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
 /// Why the socket could not be opened.
 #[derive(Debug)]
@@ -36,18 +39,19 @@ pub(crate) enum ListenError {
 pub(crate) struct Listener {
     listener: UnixListener,
     path: PathBuf,
+    pub(super) roles: Roles,
 }
 
 impl Listener {
-    /// Opens the socket, mode 0660, and its directory, mode 0750, where there is none. Needs to be called within the runtime.
-    pub(crate) fn open(path: &Path) -> Result<Self, ListenError> {
+    /// Opens the socket, and its directory where there is none. Both are open to all: [`Roles`] decide who is served.
+    pub(crate) fn open(path: &Path, roles: Roles) -> Result<Self, ListenError> {
         if let Some(directory) = path
             .parent()
             .filter(|directory| !directory.as_os_str().is_empty())
         {
             DirBuilder::new()
                 .recursive(true)
-                .mode(0o750)
+                .mode(0o755)
                 .create(directory)
                 .map_err(|error| {
                     ListenError::Io("creating the directory of the control socket", error)
@@ -55,45 +59,78 @@ impl Listener {
         }
         remove_dead(path)?;
         // The mode has to be right from the first moment on.
-        let before = umask(Mode::from_bits_truncate(0o117));
+        let before = umask(Mode::from_bits_truncate(0o111));
         let listener = UnixListener::bind(path);
         umask(before);
         let listener = listener.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => ListenError::AlreadyRunning,
             _ => ListenError::Io("opening the control socket", error),
         })?;
+        listener
+            .set_nonblocking(true)
+            .map_err(|error| ListenError::Io("opening the control socket", error))?;
         Ok(Self {
             listener,
             path: path.to_owned(),
+            roles,
         })
     }
 
     /// Serves clients until the sender of `end` is dropped; then lets the last replies go out.
-    pub(super) async fn run(self, service: Service, mut end: tokio::sync::oneshot::Receiver<()>) {
-        let places = Arc::new(Semaphore::new(CLIENTS));
+    pub(super) async fn run(
+        self,
+        service: Service,
+        mut end: oneshot::Receiver<()>,
+    ) -> io::Result<()> {
+        let listener = tokio::net::UnixListener::from_std(self.listener.try_clone()?)?;
+        let places = Places::default();
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = listener.accept() => accepted,
                 _ = &mut end => break,
             };
-            match (accepted, Arc::clone(&places).try_acquire_owned()) {
-                (Ok((stream, _)), Ok(place)) => {
-                    let service = service.clone();
-                    tokio::spawn(async move {
-                        client::serve(stream, service).await;
-                        drop(place);
-                    });
-                }
-                (Ok((stream, _)), Err(_)) => client::turn_away(stream, CLIENTS),
-                (Err(_), _) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            match accepted {
+                Ok((stream, _)) => welcome(stream, &service, &places),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
-        drop(self);
+        drop((self, listener));
         // Idle clients need no waiting for: those that are served end once they have their reply.
         service.end();
-        let all = u32::try_from(CLIENTS).expect("a small number");
-        let _ = tokio::time::timeout(DRAIN, places.acquire_many(all)).await;
+        let drained = async {
+            while !places.is_empty() {
+                tokio::time::sleep(DRAIN_LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(DRAIN, drained).await;
+        Ok(())
     }
+}
+
+/// Serves a caller who may look, within the bounds of its user.
+fn welcome(stream: UnixStream, service: &Service, places: &Places) {
+    let Ok(caller) = Caller::of(&stream) else {
+        return;
+    };
+    let role = service.role(&caller);
+    if role == Role::Stranger {
+        let needs = service.needs(Role::Look);
+        return client::turn_away(&stream, Error::PermissionDenied { needs });
+    }
+    let place = match places.take(&caller) {
+        Ok(place) => place,
+        Err(reason) => return client::turn_away(&stream, Error::Busy { reason }),
+    };
+    let client = Client {
+        stream,
+        service: service.clone(),
+        caller,
+        role,
+    };
+    tokio::spawn(async move {
+        client.serve().await;
+        drop(place);
+    });
 }
 
 impl Drop for Listener {
@@ -124,14 +161,6 @@ fn remove_dead(path: &Path) -> Result<(), ListenError> {
     }
 }
 
-/// Whether the process at the other end may change something: root, or the user that we run as.
-pub(super) fn may_change(stream: &UnixStream) -> bool {
-    let ours = nix::unistd::geteuid();
-    stream
-        .peer_cred()
-        .is_ok_and(|peer| peer.uid() == 0 || peer.uid() == ours.as_raw())
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -145,18 +174,18 @@ mod tests {
         directory.join("control")
     }
 
-    #[tokio::test]
-    async fn a_second_daemon_is_refused_and_a_dead_ones_socket_replaced() {
+    #[test]
+    fn a_second_daemon_is_refused_and_a_dead_ones_socket_replaced() {
         let path = place("second");
-        let first = Listener::open(&path).expect("open");
+        let first = Listener::open(&path, Roles::default()).expect("open");
         let mode = std::fs::metadata(&path)
             .expect("there")
             .permissions()
             .mode()
             & 0o777;
-        assert_eq!(mode, 0o660);
+        assert_eq!(mode, 0o666, "who is served is decided by who it is");
         assert!(matches!(
-            Listener::open(&path),
+            Listener::open(&path, Roles::default()),
             Err(ListenError::AlreadyRunning)
         ));
         // What a killed daemon leaves: a socket file that nobody listens on.
@@ -165,18 +194,18 @@ mod tests {
         assert!(!path.exists(), "the file goes with the daemon");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
         assert!(path.exists());
-        let third = Listener::open(&path).expect("replaced");
+        let third = Listener::open(&path, Roles::default()).expect("replaced");
         drop(third);
         let _ = std::fs::remove_dir_all(path.parent().expect("a directory"));
     }
 
-    #[tokio::test]
-    async fn what_is_no_socket_is_left_alone() {
+    #[test]
+    fn what_is_no_socket_is_left_alone() {
         let path = place("file");
         std::fs::create_dir_all(path.parent().expect("a directory")).expect("created");
         std::fs::write(&path, "precious").expect("written");
         assert!(matches!(
-            Listener::open(&path),
+            Listener::open(&path, Roles::default()),
             Err(ListenError::NotASocket)
         ));
         assert_eq!(

@@ -1,25 +1,34 @@
 //! The control socket: who may speak, and how their calls become commands.
 //!
 //! ```text
-//!   listener --accept--> client task: Framer -> Call -> access -> service --Ask--> shell
-//!                                     bytes <- Reply <-----------------------------'
+//!   listener --accept, role, place--> client task: Framer -> Call -> service --Ask--> shell
+//!                                                  bytes <- Reply <-----------------'
 //! ```
 //!
-//! The socket's mode decides who may look: root and the members of its group. Only root and the daemon's own user may
-//! change something. Clients are bounded in number, in memory and in time; a client that is slow or silent costs a task
-//! that sleeps, and never delays the engine.
+//! All of it runs on a thread of its own, so that nothing that clients do (call without pause, list thousands of connections,
+//! read slowly) takes time from the engine, but for what the shell does for them: a look at everything is shared by all who
+//! ask meanwhile ([`shared`]), and costs the engine a tenth of its time at most. Clients are bounded in number, by user, and
+//! in memory and time ([`places`], `client`). Who may look and who may change is decided by [`roles`].
 
 mod client;
 mod listen;
+mod places;
 mod render;
+mod roles;
 mod service;
+mod shared;
 mod view;
+mod wishes;
 
 use ike::engine::io::{Command, Reply};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::events::{Event, Subject, Watch, Wish};
+use crate::log;
+
 pub(crate) use listen::{ListenError, Listener};
 pub(crate) use render::{child_state, connection_state};
+pub(crate) use roles::{NoGroup, Roles};
 pub(crate) use service::Server;
 pub(crate) use view::{Facts, View};
 
@@ -32,6 +41,18 @@ pub(crate) enum Ask {
     Look(oneshot::Sender<View>),
     /// Read the configuration again.
     Reload(oneshot::Sender<Result<ikapi::Reloaded, ikapi::Error>>),
+    /// Tell what happens from now on.
+    Watch(Wish, oneshot::Sender<Watch>),
+    /// Tell an event of the control socket.
+    Tell(Event),
+    /// From which level on the log is written.
+    LogLevels(oneshot::Sender<ikapi::LogLevels>),
+    /// Set a level of the log, of one subject or in general; `None`: back to what it would be otherwise.
+    SetLogLevel(
+        Option<Subject>,
+        Option<log::Level>,
+        oneshot::Sender<Result<ikapi::LogLevels, ikapi::Error>>,
+    ),
     /// Say goodbye and end; answered when that is done.
     Shutdown(oneshot::Sender<()>),
 }
@@ -49,5 +70,10 @@ impl Shell {
         let (reply, answer) = oneshot::channel();
         self.0.send(ask(reply)).await.ok()?;
         Some(answer)
+    }
+
+    /// Lets an event be told, in order with what is asked; `None` where the daemon is ending.
+    async fn tell(&self, event: Event) -> Option<()> {
+        self.0.send(Ask::Tell(event)).await.ok()
     }
 }

@@ -1,17 +1,22 @@
 //! What each call does.
 
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ikapi::{Error, Reply, Request, State, UpReply, Version};
+use ikapi::{Error, ListRequest, Reply, Request, State, UpReply, Version};
 use ike::config::Name;
-use ike::engine::io::{Command, Reply as Answer};
-use tokio::sync::{oneshot, watch};
+use ike::engine::io::{Command, Reply as Told};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::render;
+use super::roles::{Caller, Role, Roles};
+use super::shared::Shared;
 use super::view::View;
+use super::wishes;
 use super::{Ask, Listener, Shell};
 use crate::clock;
+use crate::events::Watch;
 use crate::{kernel, metrics};
 
 /// How long `Up` waits unless the client says otherwise; and at most.
@@ -19,51 +24,140 @@ const WAIT: Duration = Duration::from_secs(60);
 const WAIT_MOST: Duration = Duration::from_secs(3600);
 /// How long a command waits that the engine should answer soon.
 const SOON: Duration = Duration::from_secs(30);
+/// A look costs the engine a tenth of its time at most: after each it is left alone for so many times what that took.
+const LOOK_PAUSE: u32 = 9;
+/// Writing a list down costs a fifth of a processor at most.
+const LIST_PAUSE: u32 = 4;
 
 /// Answers calls by asking the shell and the kernel's owner.
 #[derive(Clone)]
-pub(crate) struct Service {
+pub(super) struct Service {
     shell: Shell,
     kernel: kernel::Handle,
     metrics: metrics::Source,
+    roles: Roles,
+    looks: Shared<Arc<View>>,
+    /// The whole list, for those who take several replies and for those who do not.
+    lists: [Shared<Parts>; 2],
+    statuses: Shared<Parts>,
+    /// What takes its time is done one by one, so that it takes one processor at most.
+    heavy: Arc<Semaphore>,
     end: Arc<watch::Sender<bool>>,
+}
+
+/// Replies as they go over the wire.
+pub(super) type Parts = Arc<Vec<Vec<u8>>>;
+
+/// What a call gets.
+pub(super) enum Answer {
+    /// One reply, or several.
+    Reply(Parts),
+    /// What happens, as it happens.
+    Watch(Watch),
 }
 
 /// The running server: dropped, or told to, it ends.
 pub(crate) struct Server {
     end: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Server {
-    /// Starts serving.
+    /// Starts serving, on a thread of its own.
+    ///
+    /// # Errors
+    /// Where the system has no thread, or no means to wait for sockets, for it.
     pub(crate) fn start(
         listener: Listener,
         shell: Shell,
         kernel: kernel::Handle,
         metrics: metrics::Source,
-    ) -> Self {
-        let (end, ended) = oneshot::channel();
-        let service = Service {
-            shell,
-            kernel,
-            metrics,
-            end: Arc::new(watch::Sender::new(false)),
+    ) -> io::Result<Self> {
+        let (end, told_to_end) = oneshot::channel();
+        let (has_ended, ended) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let serve = move || {
+            runtime.block_on(async {
+                let service = Service::new(shell, kernel, metrics, listener.roles.clone());
+                // Without clients the daemon goes on; who connects finds nobody.
+                let _ = listener.run(service, told_to_end).await;
+            });
+            // A list that is being written down is not waited for.
+            runtime.shutdown_background();
+            let _ = has_ended.send(());
         };
-        Self {
-            end,
-            task: tokio::spawn(listener.run(service, ended)),
-        }
+        std::thread::Builder::new()
+            .name("control".to_owned())
+            .spawn(serve)?;
+        Ok(Self { end, ended })
     }
 
     /// Takes no more clients, removes the socket, and lets the last replies go out for a second at most.
     pub(crate) async fn stop(self) {
         drop(self.end);
-        let _ = self.task.await;
+        let _ = self.ended.await;
     }
 }
 
 impl Service {
+    fn new(
+        shell: Shell,
+        kernel: kernel::Handle,
+        metrics: metrics::Source,
+        roles: Roles,
+    ) -> Self {
+        let heavy = Arc::new(Semaphore::new(1));
+        let looks = {
+            let shell = shell.clone();
+            Shared::start(LOOK_PAUSE, move || {
+                let shell = shell.clone();
+                async move {
+                    let view: View = shell.ask(Ask::Look).await?.await.ok()?;
+                    let took = view.took;
+                    Some((Arc::new(view), took))
+                }
+            })
+        };
+        let lists = [false, true].map(|more| {
+            let (looks, kernel, heavy) = (looks.clone(), kernel.clone(), Arc::clone(&heavy));
+            Shared::start(LIST_PAUSE, move || {
+                let (looks, kernel, heavy) = (looks.clone(), kernel.clone(), Arc::clone(&heavy));
+                async move {
+                    let view = looks.get().await?;
+                    let began = Instant::now();
+                    let parts = list(view, &kernel, &heavy, ListRequest::default(), more).await?;
+                    Some((parts, began.elapsed()))
+                }
+            })
+        });
+        let statuses = {
+            let (looks, kernel) = (looks.clone(), kernel.clone());
+            Shared::start(LIST_PAUSE, move || {
+                let (looks, kernel) = (looks.clone(), kernel.clone());
+                async move {
+                    let view = looks.get().await?;
+                    let began = Instant::now();
+                    let status = render::status(&view, kernel.statistics().await);
+                    let parts = encoded(Reply::Status(Box::new(status)));
+                    Some((parts, began.elapsed()))
+                }
+            })
+        };
+        Self {
+            shell,
+            kernel,
+            metrics,
+            roles,
+            looks,
+            lists,
+            statuses,
+            heavy,
+            end: Arc::new(watch::Sender::new(false)),
+        }
+    }
+
     /// Tells idle clients that the daemon ends.
     pub(super) fn end(&self) {
         self.end.send_replace(true);
@@ -75,18 +169,30 @@ impl Service {
         let _ = end.wait_for(|ended| *ended).await;
     }
 
-    /// The reply to a call; `None` where the daemon is ending.
-    pub(super) async fn answer(&self, request: Request) -> Option<Reply> {
-        Some(match request {
+    /// What a caller may do.
+    pub(super) fn role(&self, caller: &Caller) -> Role {
+        self.roles.of(caller)
+    }
+
+    /// What a caller would have to be for a role.
+    pub(super) fn needs(&self, role: Role) -> String {
+        self.roles.needs(role)
+    }
+
+    /// The answer to a call of somebody who may make it; `None` where the daemon is ending.
+    pub(super) async fn answer(
+        &self,
+        request: Request,
+        more: bool,
+        caller: &Caller,
+    ) -> Option<Answer> {
+        if let Some(event) = wishes::told(&request, caller) {
+            self.shell.tell(event).await?;
+        }
+        let reply = match request {
             Request::Version => Reply::Version(Version {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             }),
-            request @ (Request::Monitor(_) | Request::GetLog | Request::SetLog(_)) => {
-                Error::MethodNotFound {
-                    method: request.to_parts().0,
-                }
-                .into()
-            }
             Request::GetInfo => Reply::Info(ikapi::service::info(env!("CARGO_PKG_VERSION"))),
             Request::GetInterfaceDescription { interface } => {
                 match ikapi::service::description(&interface) {
@@ -94,12 +200,42 @@ impl Service {
                     Err(error) => error.into(),
                 }
             }
-            Request::Status => {
-                let view = self.look().await?;
-                let statistics = self.kernel.statistics().await;
-                Reply::Status(Box::new(render::status(&view, statistics)))
+            Request::Status => return self.statuses.get().await.map(Answer::Reply),
+            Request::List(request) if request == ListRequest::default() => {
+                return self.lists[usize::from(more)].get().await.map(Answer::Reply);
             }
-            Request::List(request) => self.list(request).await?,
+            Request::List(request) => {
+                let view = self.looks.get().await?;
+                let parts = list(view, &self.kernel, &self.heavy, request, more).await?;
+                return Some(Answer::Reply(parts));
+            }
+            Request::Monitor(_) if !more => Error::ExpectedMore.into(),
+            Request::Monitor(request) => {
+                // Only a connection's peers have to be looked for.
+                let view = match request.connection {
+                    Some(_) => Some(self.looks.get().await?),
+                    None => None,
+                };
+                match wishes::wish(request, view.as_deref()) {
+                    Ok(wish) => {
+                        let watch = self.shell.ask(|reply| Ask::Watch(wish, reply)).await?;
+                        return Some(Answer::Watch(watch.await.ok()?));
+                    }
+                    Err(error) => error.into(),
+                }
+            }
+            Request::GetLog => Reply::Log(self.shell.ask(Ask::LogLevels).await?.await.ok()?),
+            Request::SetLog(request) => {
+                let view = self.looks.get().await?;
+                match wishes::log_subject(&request, &view) {
+                    Ok((subject, level)) => {
+                        let ask = |reply| Ask::SetLogLevel(subject, level, reply);
+                        let set = self.shell.ask(ask).await?.await.ok()?;
+                        set.map_or_else(Reply::from, Reply::Log)
+                    }
+                    Err(error) => error.into(),
+                }
+            }
             Request::Metrics => {
                 let text = self.metrics.text().await?;
                 let text = String::from_utf8_lossy(&text).into_owned();
@@ -115,21 +251,8 @@ impl Service {
                 self.shell.ask(Ask::Shutdown).await?.await.ok()?;
                 Reply::Done
             }
-        })
-    }
-
-    async fn look(&self) -> Option<View> {
-        self.shell.ask(Ask::Look).await?.await.ok()
-    }
-
-    async fn list(&self, request: ikapi::ListRequest) -> Option<Reply> {
-        let view = self.look().await?;
-        let traffic = self.kernel.traffic().await;
-        // Thousands of connections take their time: not on the thread that the engine runs on.
-        let listed = tokio::task::spawn_blocking(move || render::list(&view, &traffic, &request))
-            .await
-            .ok()?;
-        Some(listed.map_or_else(Reply::from, Reply::List))
+        };
+        Some(Answer::Reply(encoded(reply)))
     }
 
     async fn up(&self, request: ikapi::UpRequest) -> Option<Reply> {
@@ -144,9 +267,9 @@ impl Service {
         let mut pending = self.shell.ask(|reply| Ask::Command(command, reply)).await?;
         if !request.wait {
             // The shell answers in order: a command that fails at once has failed before the look.
-            let view = self.look().await?;
+            let view = self.looks.get().await?;
             return Some(match pending.try_recv() {
-                Ok(answer @ (Answer::Failed(_) | Answer::NotFound { .. })) => {
+                Ok(answer @ (Told::Failed(_) | Told::NotFound { .. })) => {
                     refused(answer, &view, &connection, child.as_ref())
                 }
                 _ => Reply::Up(UpReply {
@@ -162,9 +285,9 @@ impl Service {
             Ok(answer) => Some(answer.ok()?),
             Err(_) => None,
         };
-        let view = self.look().await?;
+        let view = self.looks.get().await?;
         Some(match answer {
-            Some(Answer::Done | Answer::Snapshot(_)) => Reply::Up(UpReply { state: State::Up }),
+            Some(Told::Done | Told::Snapshot(_)) => Reply::Up(UpReply { state: State::Up }),
             Some(answer) => refused(answer, &view, &connection, child.as_ref()),
             None => {
                 let failure =
@@ -186,10 +309,10 @@ impl Service {
         let pending = self.shell.ask(|reply| Ask::Command(command, reply)).await?;
         match tokio::time::timeout(SOON, pending).await {
             Ok(answer) => match answer.ok()? {
-                Answer::Done | Answer::Snapshot(_) => Some(Reply::Done),
+                Told::Done | Told::Snapshot(_) => Some(Reply::Done),
                 answer => Some(refused(
                     answer,
-                    &self.look().await?,
+                    &*self.looks.get().await?,
                     &connection,
                     child.as_ref(),
                 )),
@@ -197,6 +320,27 @@ impl Service {
             Err(_) => Some(Error::Timeout { failure: None }.into()),
         }
     }
+}
+
+/// A list, written down. Thousands of connections take their time: not on the thread that serves clients.
+async fn list(
+    view: Arc<View>,
+    kernel: &kernel::Handle,
+    heavy: &Semaphore,
+    request: ListRequest,
+    more: bool,
+) -> Option<Parts> {
+    let _turn = heavy.acquire().await.ok()?;
+    let traffic = kernel.traffic().await;
+    let write = move || {
+        let reply = render::list(&view, &traffic, &request).map_or_else(Reply::from, Reply::List);
+        Arc::new(reply.encode(more).collect())
+    };
+    tokio::task::spawn_blocking(write).await.ok()
+}
+
+fn encoded(reply: Reply) -> Parts {
+    Arc::new(reply.encode(false).collect())
 }
 
 /// The names of a request. What cannot be a name cannot be found either.
@@ -215,9 +359,9 @@ fn names(connection: &str, child: Option<&str>) -> Result<(Name, Option<Name>), 
     ))
 }
 
-fn refused(answer: Answer, view: &View, connection: &Name, child: Option<&Name>) -> Reply {
+fn refused(answer: Told, view: &View, connection: &Name, child: Option<&Name>) -> Reply {
     match answer {
-        Answer::Failed(failure) => {
+        Told::Failed(failure) => {
             let peer = render::peer_of(view, connection);
             let failure = render::failure(&failure, clock::wall_seconds(), peer);
             Error::Failed {
@@ -225,7 +369,7 @@ fn refused(answer: Answer, view: &View, connection: &Name, child: Option<&Name>)
             }
             .into()
         }
-        Answer::NotFound { .. } => render::not_found(view, connection, child).into(),
-        Answer::Done | Answer::Snapshot(_) => Reply::Done,
+        Told::NotFound { .. } => render::not_found(view, connection, child).into(),
+        Told::Done | Told::Snapshot(_) => Reply::Done,
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct View {
     pub(crate) now: u64,
     /// The boot clock at that moment.
     pub(crate) boot: Duration,
+    /// What it has cost the engine.
+    pub(crate) took: Duration,
 }
 
 /// What the daemon knows of itself.

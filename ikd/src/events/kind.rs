@@ -27,6 +27,7 @@ macro_rules! kinds {
 kinds! {
     NOT_HARDENED = "not-hardened" [Warning] "Core dumps could not be switched off.";
     KEYLOG = "keylog" [Warning] "Keys of IKE SAs are written down (--keylog), or no longer: whoever has them reads captures of IKE.";
+    NO_JOURNAL = "no-journal" [Warning] "The journal was asked for and is not there: the log goes to standard error as text.";
     CONFIGURATION_PROBLEM = "configuration-problem" [Error, Warning, Info] "What is wrong, or doubtful, in a policy file, with its place; the code is that of `ikctl check`.";
     START_FAILED = "start-failed" [Error] "The daemon could not start, and ends.";
     NO_IPV6 = "no-ipv6" [Warning] "This machine has no IPv6: IKE is spoken over IPv4 only.";
@@ -59,6 +60,8 @@ kinds! {
     KERNEL_SWEPT = "kernel-swept" [Warning] "What an earlier ikd had left in the kernel was removed.";
     KERNEL_REPAIRED = "kernel-repaired" [Warning] "Events of the kernel were lost; it was compared with what should be there, and repaired.";
     KERNEL_TROUBLE = "kernel-trouble" [Warning] "Something did not work in the kernel that no Child SA waited for.";
+    OPERATOR = "operator" [Info] "Somebody used the control socket to change something: who, and what.";
+    LOG_LEVELS = "log-levels" [Info] "The levels of the log were changed, and are these now.";
     STOPPING = "stopping" [Info, Warning] "The daemon ends, and how far it came with that.";
     FAILED = "failed" [Error] "The daemon cannot go on, and ends.";
 }
@@ -85,6 +88,7 @@ impl Event {
             },
             Self::NotHardened(_) => &NOT_HARDENED,
             Self::Keylog(_) => &KEYLOG,
+            Self::NoJournal(_) => &NO_JOURNAL,
             Self::ConfigurationProblem(_) => &CONFIGURATION_PROBLEM,
             Self::StartFailed { .. } => &START_FAILED,
             Self::NoIpv6(_) => &NO_IPV6,
@@ -103,6 +107,8 @@ impl Event {
             Self::KernelSwept(_) => &KERNEL_SWEPT,
             Self::KernelRepaired { .. } => &KERNEL_REPAIRED,
             Self::KernelTrouble(_) => &KERNEL_TROUBLE,
+            Self::Operator { .. } => &OPERATOR,
+            Self::LogLevels(_) => &LOG_LEVELS,
             Self::Stopping(_) => &STOPPING,
             Self::Failed(_) => &FAILED,
         }

@@ -10,9 +10,12 @@
 
 mod engine;
 pub(crate) mod kind;
+mod levels;
 mod limit;
+mod monitors;
 mod own;
 mod record;
+mod subject;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,14 +28,20 @@ use ike::engine::io::Path;
 use nix::errno::Errno;
 
 pub(crate) use engine::spi;
+use levels::Levels;
+pub(crate) use levels::TooMany;
 use limit::{INTERVAL, Limit};
+use monitors::Monitors;
+pub(crate) use monitors::{Watch, Wish};
 pub(crate) use own::paths;
 pub(crate) use record::{Record, some};
+pub(crate) use subject::Subject;
 
-use crate::expiry;
 use crate::kernel::Removed;
+use crate::log::{self, Log};
 use crate::metrics::Metrics;
 use crate::sockets::Counters;
+use crate::{clock, expiry};
 
 /// Something worth knowing happened.
 #[derive(Debug)]
@@ -43,6 +52,8 @@ pub(crate) enum Event {
     NotHardened(Errno),
     /// Keys of IKE SAs are written down.
     Keylog(Keys),
+    /// The journal was asked for and is not there.
+    NoJournal(std::io::Error),
     /// Something is wrong, or doubtful, in a policy file.
     ConfigurationProblem(policies::Problem),
     /// The daemon could not start.
@@ -130,6 +141,19 @@ pub(crate) enum Event {
     },
     /// Something did not work in the kernel that no Child SA waited for.
     KernelTrouble(String),
+    /// Somebody used the control socket to change something.
+    Operator {
+        /// The number of the user.
+        user: u32,
+        /// The number of the process; 0 where it is not known.
+        process: i32,
+        /// What was asked for, as the end of a sentence.
+        what: String,
+        /// Of which connection.
+        connection: Option<Name>,
+    },
+    /// The levels of the log have changed, and are these, in words.
+    LogLevels(String),
     /// The daemon ends.
     Stopping(Stopping),
     /// The daemon cannot go on.
@@ -183,7 +207,9 @@ impl Event {
                 [only] => Some(only),
                 _ => None,
             },
-            Self::Repeated { connection, .. } => connection.as_ref(),
+            Self::Repeated { connection, .. } | Self::Operator { connection, .. } => {
+                connection.as_ref()
+            }
             _ => None,
         }
     }
@@ -203,12 +229,19 @@ impl Event {
 
 /// Lines of one kind that strangers may cause in an interval.
 const STRANGER_LINES: u64 = 10;
+/// The same of a connection or peer that has a rule of its own: somebody looks for something.
+const RULED_LINES: u64 = 200;
 
 /// Tells events to everybody who listens.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     metrics: Arc<Metrics>,
+    log: Log,
+    levels: Levels,
+    monitors: Monitors,
     limit: Limit,
+    /// Of those that a rule concerns, so that a flood from elsewhere does not silence them.
+    ruled: Limit,
 }
 
 impl Events {
@@ -217,23 +250,75 @@ impl Events {
         &self.metrics
     }
 
-    /// Tells an event; the log does not get it where there were too many of its kind.
-    pub(crate) fn tell(&mut self, event: &Event) {
-        let allowed = limited(event)
-            .is_none_or(|(kind, connection)| self.limit.allows(kind, connection, STRANGER_LINES));
-        self.metrics.observe(event);
-        if allowed {
-            event.record().write(event.level());
+    /// For a log that is started.
+    pub(crate) fn new(log: Log, level: log::Level) -> Self {
+        Self {
+            log,
+            levels: Levels::new(level),
+            ..Self::default()
         }
+    }
+
+    /// Tells an event. The log does not get it where its level is not asked for, or there were too many of its kind.
+    pub(crate) fn tell(&mut self, event: &Event) {
+        self.metrics.observe(event);
+        let level = event.level();
+        let limited = limited(event);
+        let in_general = limited
+            .is_none_or(|(kind, connection)| self.limit.allows(kind, connection, STRANGER_LINES));
+        let logged = match self.levels.by_rule(event, level) {
+            None => in_general && self.levels.in_general(level),
+            Some(false) => false,
+            Some(true) => limited
+                .is_none_or(|(kind, connection)| self.ruled.allows(kind, connection, RULED_LINES)),
+        };
+        if logged {
+            self.log.write(&event.record(), level);
+        }
+        self.monitors.give(event, level, || {
+            let now = clock::now().wall.as_micros();
+            event
+                .record()
+                .to_monitored(u64::try_from(now).unwrap_or(u64::MAX), level)
+        });
+    }
+
+    /// Somebody wants to hear what is told from now on.
+    pub(crate) fn watch(&mut self, wish: Wish) -> Watch {
+        self.monitors.add(wish)
+    }
+
+    /// The daemon ends: those who listen get what is under way, and hear that it was the last.
+    pub(crate) fn end(&mut self) {
+        self.monitors = Monitors::default();
+    }
+
+    /// The levels of the log.
+    pub(crate) fn log_levels(&self) -> ikapi::LogLevels {
+        self.levels.told()
+    }
+
+    /// Sets a level of the log; `None` for the level: back to what it would be otherwise.
+    pub(crate) fn set_log_level(
+        &mut self,
+        subject: Option<Subject>,
+        level: Option<log::Level>,
+    ) -> Result<ikapi::LogLevels, TooMany> {
+        let general = self.levels.set(subject, level)?;
+        self.log.set(general);
+        let levels = self.levels.told();
+        self.tell(&Event::LogLevels(levels::text(&levels)));
+        Ok(levels)
     }
 
     /// Tells what was only counted, once per interval. To be called now and then with the boot clock.
     pub(crate) fn turn(&mut self, boot: Duration) {
-        let counted: Vec<_> = self.limit.turn(boot).collect();
-        for (kind, connection, count) in counted {
+        let general = self.limit.turn(boot).map(|one| (one, STRANGER_LINES));
+        let ruled = self.ruled.turn(boot).map(|one| (one, RULED_LINES));
+        for ((kind, connection, count), most) in general.chain(ruled) {
             let dropped = DropReason::ALL.iter().any(|reason| reason.name() == kind);
-            let many = count > STRANGER_LINES;
-            if dropped || many {
+            let many = count > most;
+            if many || dropped && most == STRANGER_LINES {
                 self.tell(&Event::Repeated {
                     kind,
                     connection,

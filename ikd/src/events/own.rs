@@ -121,6 +121,16 @@ impl Event {
                 paths(files)
             )),
             Self::NotHardened(error) => line(format!("core dumps cannot be switched off: {error}")),
+            Self::NoJournal(error) => line(format!(
+                "the journal cannot be reached, the log goes to standard error: {error}"
+            )),
+            Self::Operator {
+                user,
+                process,
+                what,
+                ..
+            } => line(format!("user {user} (process {process}) asked to {what}")),
+            Self::LogLevels(levels) => line(format!("the log is written from here on: {levels}")),
             Self::NoIpv6(error) => line(format!("no IKE over IPv6 on this machine: {error}")),
             Self::Ready => line("the configuration's policies are in force"),
             Self::KernelSwept(Removed { sas, policies }) => line(format!(

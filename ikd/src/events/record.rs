@@ -2,6 +2,7 @@
 
 use ike::engine::event::Level;
 use ike::engine::failure::Failure;
+use serde_json::Value;
 
 /// What an event tells. Fields that do not apply are `None` and are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,7 +68,71 @@ impl Record {
         self
     }
 
-    /// Writes the line.
+    /// All fields that apply but the level and the time; details as one text with line breaks.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, Value)> {
+        let text = |text: &Option<String>| text.as_deref().map(Value::from);
+        let details = (!self.detail.is_empty()).then(|| self.detail.join("\n").into());
+        [
+            ("event", Some(self.event.into())),
+            ("connection", text(&self.connection)),
+            ("child", text(&self.child)),
+            ("peer", text(&self.peer)),
+            ("local", text(&self.local)),
+            ("peer_id", text(&self.peer_id)),
+            ("proof", self.proof.map(Value::from)),
+            ("code", self.code.map(Value::from)),
+            ("step", self.step.map(Value::from)),
+            ("blame", self.blame.map(Value::from)),
+            ("suite", text(&self.suite)),
+            ("ike_spis", text(&self.ike_spis)),
+            ("spi_in", text(&self.spi_in)),
+            ("spi_out", text(&self.spi_out)),
+            ("retry_in_seconds", self.retry_in_seconds.map(Value::from)),
+            ("count", self.count.map(Value::from)),
+            ("detail", details),
+            ("suggestion", text(&self.suggestion)),
+            ("message", Some(self.message.as_str().into())),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+
+    /// For the monitors of the control socket.
+    pub(crate) fn to_monitored(&self, at_microseconds: u64, level: Level) -> ikapi::Event {
+        let one = self.clone();
+        let word = |word: Option<&str>| word.map(str::to_owned);
+        ikapi::Event {
+            at_microseconds,
+            level: match level {
+                Level::Error => ikapi::EventLevel::Error,
+                Level::Warning => ikapi::EventLevel::Warn,
+                Level::Info => ikapi::EventLevel::Info,
+                Level::Debug => ikapi::EventLevel::Debug,
+            },
+            name: one.event.to_owned(),
+            message: one.message,
+            connection: one.connection,
+            child: one.child,
+            peer: one.peer,
+            local: one.local,
+            peer_id: one.peer_id,
+            proof: word(one.proof),
+            code: word(one.code),
+            step: word(one.step),
+            blame: word(one.blame),
+            detail: one.detail,
+            suggestion: one.suggestion,
+            suite: one.suite,
+            ike_spis: one.ike_spis,
+            spi_in: one.spi_in,
+            spi_out: one.spi_out,
+            retry_in_seconds: one.retry_in_seconds,
+            count: one.count,
+        }
+    }
+
+    /// Writes the line, or the journal's entry.
     pub(crate) fn write(&self, level: Level) {
         // tracing wants the level at compile time.
         macro_rules! write_at {

@@ -16,6 +16,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Format;
+use crate::events::Record;
 
 /// Writes lines in a format.
 pub(super) struct Lines {
@@ -38,7 +39,10 @@ where
         let time = jiff::Timestamp::now();
         let level = *event.metadata().level();
         match self.format {
-            Format::Text => writer.write_str(&text(&format!("{time:.3}"), level, &fields)),
+            // The journal has a layer of its own.
+            Format::Text | Format::Journal => {
+                writer.write_str(&text(&format!("{time:.3}"), level, &fields))
+            }
             Format::Json => {
                 let line = json(&format!("{time:.6}"), level, fields).to_string();
                 writeln!(writer, "{}", escaped(&line))
@@ -49,9 +53,14 @@ where
 
 /// The fields of an event, in the order in which they were written.
 #[derive(Default)]
-struct Fields(Vec<(&'static str, Value)>);
+pub(super) struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
+    /// The fields that [`Record::write`] would write.
+    pub(super) fn of(record: &Record) -> Self {
+        Self(record.fields())
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
@@ -106,7 +115,12 @@ const NOT_BEHIND: [&str; 14] = [
 ];
 
 fn text(time: &str, level: tracing::Level, fields: &Fields) -> String {
-    let mut line = format!("{time} {level:<5} ");
+    format!("{time} {level:<5} {}", body(fields))
+}
+
+/// The text without time and level; ends with a line break.
+pub(super) fn body(fields: &Fields) -> String {
+    let mut line = String::new();
     match (fields.get("connection"), fields.get("child")) {
         (Some(connection), Some(child)) => {
             line.push_str(&format!("{}/{}: ", printable(connection), printable(child)))

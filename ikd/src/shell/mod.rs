@@ -77,7 +77,8 @@ pub(crate) struct Shell {
 /// Who waits for a command's reply.
 enum Waiter {
     Reply(oneshot::Sender<Reply>),
-    Look(oneshot::Sender<View>),
+    /// And when it was asked.
+    Look(oneshot::Sender<View>, Instant),
     Goodbye,
 }
 
@@ -176,6 +177,7 @@ impl Shell {
         for waiter in self.goodbye.waiters.drain(..) {
             let _ = waiter.send(());
         }
+        self.events.end();
         server.stop().await;
         if !failed && cleaned {
             Exit::Done
@@ -308,8 +310,18 @@ impl Shell {
     fn ask(&mut self, ask: Ask) {
         match ask {
             Ask::Command(command, reply) => self.command(command, Waiter::Reply(reply)),
-            Ask::Look(reply) => self.command(Command::List, Waiter::Look(reply)),
+            Ask::Look(reply) => self.command(Command::List, Waiter::Look(reply, Instant::now())),
             Ask::Reload(reply) => self.reload(Some(reply)),
+            Ask::Watch(wish, reply) => drop(reply.send(self.events.watch(wish))),
+            Ask::Tell(event) => self.events.tell(&event),
+            Ask::LogLevels(reply) => drop(reply.send(self.events.log_levels())),
+            Ask::SetLogLevel(subject, level, reply) => {
+                let set = self.events.set_log_level(subject, level);
+                let set = set.map_err(|error| ikapi::Error::Busy {
+                    reason: error.to_string(),
+                });
+                let _ = reply.send(set);
+            }
             Ask::Shutdown(reply) => {
                 self.goodbye.waiters.push(reply);
                 if self.goodbye.until.is_none() {

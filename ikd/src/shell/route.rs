@@ -48,7 +48,7 @@ impl Shell {
             (Some(Waiter::Reply(waiter)), reply) => {
                 let _ = waiter.send(reply);
             }
-            (Some(Waiter::Look(waiter)), Reply::Snapshot(snapshot)) => {
+            (Some(Waiter::Look(waiter, asked)), Reply::Snapshot(snapshot)) => {
                 let now = clock::now();
                 let facts = self.facts.clone();
                 let _ = waiter.send(View {
@@ -56,10 +56,11 @@ impl Shell {
                     facts,
                     now: now.wall.as_secs(),
                     boot: now.boot,
+                    took: asked.elapsed(),
                 });
             }
             (Some(Waiter::Goodbye), _) => self.goodbye.done = true,
-            (Some(Waiter::Look(_)) | None, _) => {}
+            (Some(Waiter::Look(..)) | None, _) => {}
         }
     }
 

@@ -70,7 +70,9 @@ pub(crate) fn isolated(name: &str, test: impl FnOnce(&Path)) {
         .expect("started a moment ago");
     // It is this test, run elsewhere, and counts once: of a good run only what was skipped is worth repeating.
     let said = String::from_utf8_lossy(&output.stdout);
-    for line in said.lines().filter(|line| line.starts_with("skipped: ")) {
+    // A benchmark has something to tell.
+    let worth = |line: &&str| line.starts_with("skipped: ") || line.starts_with("told: ");
+    for line in said.lines().filter(worth) {
         println!("{line}");
     }
     assert!(
@@ -264,6 +266,17 @@ impl Daemon {
     pub(crate) fn call(&self, method: &str, parameters: Value) -> Value {
         self.try_call(method, parameters)
             .unwrap_or_else(|error| panic!("{method}: {error}\n{}", self.log_text()))
+    }
+
+    /// The memory that it has, in KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(status).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
     }
 
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {

@@ -1,5 +1,7 @@
 //! Connections and children by their names, and what to say where there is none of that name.
 
+use std::net::IpAddr;
+
 use ikapi::{Error, State};
 use ike::config::Name;
 use ike::engine::snapshot::ConnectionSnapshot;
@@ -58,6 +60,22 @@ pub(in crate::control) fn peer_of(view: &View, connection: &Name) -> Option<Stri
     Some(address.to_string())
 }
 
+/// Where a connection's peers are configured to be, and are now; `None`: there is no such connection.
+pub(in crate::control) fn addresses_of(view: &View, connection: &Name) -> Option<Vec<IpAddr>> {
+    let snapshot = find(view, connection)?;
+    let now = snapshot.ike_sas.iter().map(|sa| sa.path.remote.ip());
+    let mut addresses: Vec<_> = snapshot
+        .connection
+        .remote
+        .address
+        .into_iter()
+        .chain(now)
+        .collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    Some(addresses)
+}
+
 /// The error for names that the engine does not know: the connection, or else its child.
 pub(in crate::control) fn not_found(view: &View, connection: &Name, child: Option<&Name>) -> Error {
     match (find(view, connection), child) {
@@ -78,6 +96,15 @@ pub(in crate::control) fn not_found(view: &View, connection: &Name, child: Optio
 }
 
 pub(super) fn missing<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a Name>) -> Error {
+    missing_word(what, name, known.map(Name::as_str))
+}
+
+/// The error for a word that is none of those that are known.
+pub(in crate::control) fn missing_word<'a>(
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Error {
     Error::NotFound {
         what: what.to_owned(),
         name: name.to_owned(),
@@ -85,15 +112,19 @@ pub(super) fn missing<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
     }
 }
 
+/// Longer names are none that anybody has mistyped, and cost too much to compare.
+const NAME_MOST: usize = 256;
+
 /// The known name with the fewest differences, if they are few.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a Name>) -> Option<String> {
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let most = name.chars().count().div_ceil(3);
     let close = known
-        .map(|known| (distance(name, known.as_str()), known))
+        .filter(|_| name.len() <= NAME_MOST)
+        .map(|known| (distance(name, known), known))
         .filter(|(distance, _)| *distance <= most);
     close
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known.to_string())
+        .map(|(_, known)| known.to_owned())
 }
 
 /// Characters to insert, remove or replace (Levenshtein).
@@ -121,9 +152,15 @@ mod tests {
             .iter()
             .filter_map(|name| Name::new(name))
             .collect();
-        assert_eq!(nearest("brnch", known.iter()).as_deref(), Some("branch"));
-        assert_eq!(nearest("hib", known.iter()).as_deref(), Some("hub"));
-        assert_eq!(nearest("office", known.iter()), None);
+        assert_eq!(
+            nearest("brnch", known.iter().map(Name::as_str)).as_deref(),
+            Some("branch")
+        );
+        assert_eq!(
+            nearest("hib", known.iter().map(Name::as_str)).as_deref(),
+            Some("hub")
+        );
+        assert_eq!(nearest("office", known.iter().map(Name::as_str)), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ike::config::Mode;
 use ike::engine::failure::Failure;
 
-pub(super) use find::{last_failure, not_found, peer_of, state_of};
+pub(super) use find::{addresses_of, last_failure, missing_word, not_found, peer_of, state_of};
 pub(super) use list::list;
 pub(crate) use list::{child_state, connection_state};
 pub(super) use status::status;
