@@ -10,7 +10,7 @@ use std::net::UdpSocket;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::{Daemon, isolated, policy};
@@ -387,6 +387,44 @@ fn clients_that_flood_trickle_or_talk_nonsense_cost_little_and_delay_nobody() {
             let mut nonsense = kept.swap_remove(3);
             nonsense.set_nonblocking(false).expect("set");
             assert_eq!(nonsense.read(&mut [0]).unwrap_or(0), 0);
+        },
+    );
+}
+
+#[test]
+fn a_client_written_from_the_description_alone_lists_and_follows() {
+    isolated(
+        "a_client_written_from_the_description_alone_lists_and_follows",
+        |directory| {
+            let file = policy(directory, "hq.yaml", GOOD);
+            let daemon = Daemon::start(directory, "hq", None, &file);
+            let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../ikapi/examples/monitor.py");
+            let client = Command::new("python3")
+                .arg(program)
+                .arg(&daemon.control)
+                .args(["--level", "debug", "--count", "1"])
+                .stdout(Stdio::piped())
+                .spawn();
+            let client = match client {
+                Ok(client) => client,
+                Err(error) => return println!("skipped: no python3 here: {error}"),
+            };
+            // It is heard once the monitor stands.
+            let noise = noise("127.0.0.1");
+            let output = std::thread::spawn(move || client.wait_with_output());
+            while !output.is_finished() {
+                let _ = noise.send(b"nonsense");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let output = output.join().expect("no panic").expect("it ran");
+            let said = String::from_utf8(output.stdout).expect("UTF-8");
+            assert!(output.status.success(), "{said}");
+            let lines: Vec<_> = said.lines().collect();
+            assert!(lines[0].starts_with("branch: "), "{said}");
+            assert!(
+                lines[1].contains(" debug dropped datagram from 127.0.0.1:"),
+                "{said}"
+            );
         },
     );
 }
