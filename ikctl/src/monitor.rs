@@ -103,9 +103,10 @@ fn as_text(
         let line = format!("missed: {missed}, for this side reads too slowly");
         lines = paint(&line, "33", colour) + "\n";
     }
-    Ok(monitored
-        .event
-        .map_or(lines.clone(), |event| lines + &show(&event, colour)))
+    if let Some(event) = &monitored.event {
+        lines += &show(event, colour);
+    }
+    Ok(lines)
 }
 
 /// As the log has it: `2026-11-23T18:59:02.123Z WARN  branch/lan: message (code) count=3`, facts and help below.
