@@ -60,7 +60,7 @@ fn systemd_hears_of_the_start_of_reloads_and_of_the_end() {
             let systemd = Systemd::new(&path);
             let file = policy(directory, "hq.yaml", POLICY);
             let environment = [("NOTIFY_SOCKET", path.to_str().expect("plain characters"))];
-            let mut daemon = Daemon::spawn_in(directory, "hq", None, &file, &environment, &[]);
+            let mut daemon = Daemon::spawn_in(directory, "hq", None, &file, &environment);
             let standing = "STATUS=connections: 0 of 1 up, Child SAs: 0";
             assert_eq!(systemd.hears(), standing);
             assert_eq!(systemd.hears(), "READY=1");
@@ -98,7 +98,7 @@ fn the_loop_feeds_the_watchdog() {
             ("NOTIFY_SOCKET", path.to_str().expect("plain characters")),
             ("WATCHDOG_USEC", "200000"),
         ];
-        let _daemon = Daemon::spawn_in(directory, "hq", None, &file, &environment, &[]);
+        let _daemon = Daemon::spawn_in(directory, "hq", None, &file, &environment);
         systemd.hears_in_the_end("READY=1");
         for _ in 0..3 {
             assert_eq!(systemd.hears_in_the_end("WATCHDOG"), "WATCHDOG=1");
@@ -119,7 +119,7 @@ fn who_does_not_listen_is_not_waited_for_and_another_ones_watchdog_is_not_fed() 
                 ("WATCHDOG_USEC", "2"),
                 ("WATCHDOG_PID", "1"),
             ];
-            let daemon = Daemon::spawn_in(directory, "hq", None, &file, &environment, &[]);
+            let daemon = Daemon::spawn_in(directory, "hq", None, &file, &environment);
             systemd.hears_in_the_end("READY=1");
             // Far more than a socket takes that nobody reads.
             for _ in 0..500 {

@@ -102,12 +102,7 @@ impl Server {
 }
 
 impl Service {
-    fn new(
-        shell: Shell,
-        kernel: kernel::Handle,
-        metrics: metrics::Source,
-        roles: Roles,
-    ) -> Self {
+    fn new(shell: Shell, kernel: kernel::Handle, metrics: metrics::Source, roles: Roles) -> Self {
         let heavy = Arc::new(Semaphore::new(1));
         let looks = {
             let shell = shell.clone();

@@ -92,6 +92,7 @@ fn view_of(policies: &[String], commands: &[Command]) -> View {
         facts: facts(loaded.configuration),
         now: 1000,
         boot: Duration::from_secs(100),
+        took: Duration::ZERO,
     }
 }
 

@@ -34,8 +34,11 @@ const HQ_POLICY: &str = include_str!("../../../../policies/examples/site-to-site
 const BRANCH_POLICY: &str = include_str!("../../../../policies/examples/site-to-site/branch.yaml");
 const SECRET: &str = "a secret of this test, of the same length at both ends\n";
 
+/// Makes something wrong at a site.
+type Trouble = fn(&Site<'_>) -> Result<()>;
+
 /// What is wrong at the branch, by the name that the page gives it.
-const TROUBLES: [(&str, fn(&Site<'_>) -> Result<()>); 4] = [
+const TROUBLES: [(&str, Trouble); 4] = [
     ("silence", |branch| branch.run("ikctl shutdown").map(drop)),
     ("wrong-secret", |branch| {
         branch.write("/etc/ikd/hq.psk", "another secret, of whatever length\n")

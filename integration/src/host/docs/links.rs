@@ -56,7 +56,7 @@ pub fn dead(pages: &[(PathBuf, String)], outside: impl Fn(&Path) -> bool) -> Vec
 }
 
 fn resolve(from: &Path, target: &str) -> PathBuf {
-    let mut path = from.parent().unwrap_or(Path::new("")).to_owned();
+    let mut path = from.parent().unwrap_or_else(|| Path::new("")).to_owned();
     for part in Path::new(target).components() {
         match part {
             Component::ParentDir if path.file_name().is_some() => {

@@ -53,7 +53,7 @@ pub(super) fn to_roff(markdown: &str, roff: &mut Roff) {
             }
             Event::End(TagEnd::Paragraph | TagEnd::Item) => {
                 if !words.is_empty() {
-                    roff.text(words.drain(..).collect::<Vec<_>>());
+                    roff.text(std::mem::take(&mut words));
                 }
                 state.item &= !matches!(event, Event::End(TagEnd::Item));
             }
