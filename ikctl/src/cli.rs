@@ -399,10 +399,11 @@ With --json one object is printed on each line. Those of \"type\" \"message\":
   frames, time, source, destination, length, missing, retransmission_of,
   broken, header (version, exchange, response, from_initiator, message_id,
   initiator_spi, responder_spi), fields (name, value, offset, length, fields,
-  fault), fault (offset, reason), and protection, null without an SK payload,
-  else: state (decrypted, no_key, failed with a reason), integrity (right,
-  wrong, unchecked), fields, fault, fragment, fragments, fragment_length,
-  fragment_frames.
+  fault), fault (offset, reason), nat (source_fits, destination_fits: whether
+  NAT_DETECTION_*_IP are those of the addresses), and protection, null without
+  an SK payload, else: state (decrypted, no_key, failed with a reason),
+  integrity (right, wrong, unchecked), fields, fault, fragment, fragments,
+  fragment_length, fragment_frames.
 The last is of \"type\" \"end\": counts, what is missing, and damage, which says why
 the file could not be read to its end, or is null.
 

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 
 use super::bounded::Bounded;
 use super::keys::{Keys, Opened, Unchecked};
+use super::nat::Nat;
 use super::network::Datagram;
 
 /// Messages that a later one is compared with.
@@ -42,6 +43,8 @@ pub(super) struct Message {
     /// Header and payloads, those in clear.
     pub(super) clear: Described,
     pub(super) protection: Protection,
+    /// What it says of the addresses it was captured with, if it does.
+    pub(super) nat: Option<Nat>,
     /// The same message, seen before.
     pub(super) earlier: Option<Earlier>,
 }
@@ -265,6 +268,7 @@ impl Reader {
             None => Protection::None,
         };
         Found::Ike(Box::new(Message {
+            nat: Nat::find(&datagram.payload, datagram.source, datagram.destination),
             datagram,
             header,
             clear,

@@ -4,6 +4,7 @@
 //! capture/   pcap, pcapng    -> frames
 //! network/   link, IP, UDP   -> datagrams, IP fragments put together
 //! messages   ports, markers  -> IKE messages, IKE fragments put together; ike::wire::describe makes the trees
+//! nat        whether addresses were changed on the way
 //! keys/      the key table, and the ciphers that open SK and SKF payloads
 //! render/    text, one line for each message, JSON lines
 //! ```
@@ -16,6 +17,7 @@ mod capture;
 mod counts;
 mod keys;
 mod messages;
+mod nat;
 mod network;
 mod render;
 
@@ -94,7 +96,7 @@ pub(crate) fn run(options: &Options, json: bool, look: Look) -> Exit {
         }
     };
     for BadLine { line, reason } in &bad_lines {
-        let path = options.keys.as_deref().unwrap_or(Path::new(""));
+        let path = options.keys.as_deref().unwrap_or_else(|| Path::new(""));
         complain(format!(
             "{}, line {line}: {reason}; the line is not used",
             path.display()

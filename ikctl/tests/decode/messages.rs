@@ -87,7 +87,7 @@ fn ike_fragments_are_opened_one_by_one_and_put_together() {
     let all = lines(&pcap(RAW, &whole), Some(&table));
     let last = &all[2]["protection"];
     assert_eq!(last["fragment_frames"], json!([2, 3, 1]));
-    assert_eq!(last["fields"][0]["value"], "IPV4_ADDR, 192.0.2.1");
+    assert_eq!(last["fields"][0]["value"], "IPV4_ADDR 192.0.2.1");
     assert_eq!(last["fields"][1]["value"], "INITIAL_CONTACT");
     assert!(last["fault"].is_null());
     expect(
@@ -126,6 +126,23 @@ fn retransmissions_and_unanswered_requests_are_named() {
     assert_eq!(all[3]["retransmission_of"], 1);
     assert_eq!(end(&all)["retransmissions"], 3);
     assert_eq!(end(&all)["unanswered"][0]["times"], 4);
+}
+
+#[test]
+fn addresses_that_were_changed_on_the_way_are_told() {
+    // By the hashes of this message it was sent from 10.80.80.13 to 10.80.80.80.
+    let (messages, _) = session();
+    let (from, to) = (([10, 80, 80, 13], 500), ([10, 80, 80, 80], 500));
+    let packets = [udp4(from, to, &messages[0]), request(&messages[0])];
+    let all = lines(&pcap(RAW, &packets), None);
+    assert_eq!(
+        all[0]["nat"],
+        json!({ "source_fits": true, "destination_fits": true })
+    );
+    assert_eq!(
+        all[1]["nat"],
+        json!({ "source_fits": false, "destination_fits": false })
+    );
 }
 
 #[test]

@@ -57,6 +57,10 @@ fn message_value(message: &Message) -> Value {
         "destination": datagram.destination.to_string(),
         "length": datagram.payload.len(),
         "missing": datagram.missing,
+        "nat": message.nat.map(|nat| json!({
+            "source_fits": nat.source_fits,
+            "destination_fits": nat.destination_fits,
+        })),
         "retransmission_of": message.earlier.map(|earlier| earlier.frame),
         "broken": message.is_broken() || !message.is_ike(),
         "header": header,

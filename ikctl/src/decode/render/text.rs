@@ -105,7 +105,28 @@ impl<W: Write> Text<W> {
             self.line(4, 2, RED, &cut)?;
         }
         self.tree(4, &message.clear)?;
+        self.nat(message)?;
         self.protection(&message.protection)
+    }
+
+    /// Addresses that were changed on the way.
+    fn nat(&mut self, message: &Message) -> io::Result<()> {
+        let Some(nat) = message.nat else {
+            return Ok(());
+        };
+        let (source, destination) = (message.datagram.source, message.datagram.destination);
+        if !nat.source_fits {
+            let text = format!(
+                "behind a NAT: the sender did not send from {source}, or says so to get ESP into UDP"
+            );
+            self.line(4, 2, YELLOW, &text)?;
+        }
+        if !nat.destination_fits {
+            let text =
+                format!("the receiver is behind a NAT: the sender did not send to {destination}");
+            self.line(4, 2, YELLOW, &text)?;
+        }
+        Ok(())
     }
 
     /// What is inside of SK or SKF, indented below it.
@@ -365,12 +386,22 @@ fn short_name(field: &Field) -> String {
         (Some(from), Some(to)) if from < to => &name[from + 1..to],
         _ => name,
     };
-    match short {
-        // The value begins with the type.
-        "N" => format!("N({})", field.value.split(',').next().unwrap_or_default()),
-        _ => short.to_owned(),
+    match field
+        .children
+        .iter()
+        .find(|child| child.name == NOTIFY_TYPE)
+    {
+        // `COOKIE (16390)`
+        Some(kind) => format!(
+            "{short}({})",
+            kind.value.split(" (").next().unwrap_or_default()
+        ),
+        None => short.to_owned(),
     }
 }
+
+/// The field that says what a notify is about.
+const NOTIFY_TYPE: &str = "Notify Message Type";
 
 fn has_error(message: &Message) -> bool {
     let trees = [Some(&message.clear), message.inner()];
@@ -386,7 +417,7 @@ fn is_error(field: &Field) -> bool {
     field
         .children
         .iter()
-        .filter(|child| child.name == "Notify Message Type")
+        .filter(|child| child.name == NOTIFY_TYPE)
         .any(|child| {
             let number = child
                 .value
