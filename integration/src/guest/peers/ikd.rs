@@ -68,12 +68,17 @@ impl<'net> Ikd<'net> {
         self.daemon.signal(Signal::SIGHUP)
     }
 
+    /// Where it listens for those who manage it.
+    pub fn socket(&self) -> PathBuf {
+        self.daemon.directory.join("control")
+    }
+
     /// Runs `ikctl` with these arguments against this ikd.
     pub fn ikctl(&self, arguments: &[&str]) -> Result<String> {
         let mut ikctl = Command::new("ikctl");
         ikctl
             .arg("--socket")
-            .arg(self.daemon.directory.join("control"))
+            .arg(self.socket())
             .args(arguments);
         self.gateway.output(&mut ikctl)
     }

@@ -13,11 +13,13 @@
 //! | `hostile` | an attacker on the wire |
 //! | `observe` | captures that the keys of `ikd --keylog` open |
 //! | `book` | what the book has its reader do, and what it says that commands print |
+//! | `control` | the control socket as other programs use it |
 //! | `operation` | reload, shutdown, a peer that is gone, starts that must fail |
 
 mod book;
 mod ciphers;
 mod company;
+mod control;
 mod credentials;
 mod distrust;
 mod families_and_modes;
@@ -75,6 +77,7 @@ pub fn run(only: &str) -> Result<bool> {
     tests.extend(hostile::tests());
     tests.extend(observe::tests());
     tests.extend(operation::tests());
+    tests.extend(control::tests());
     tests.extend(book::tests());
     tests.retain_mut(|test| test.keep(only));
     let good = harness::run(&tests)?;
