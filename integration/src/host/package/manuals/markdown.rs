@@ -85,3 +85,39 @@ fn plain(inline: Inline) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_lists_code_and_tables_become_what_man_knows() {
+        let mut roff = Roff::new();
+        let page = "## The file\n\nOne `word`,\nsee [there](#there).\n\n### `a.b`\n\n- `x`: one\n\n```yaml\n.a: 1\n```\n\n\
+                    | word | kind | remark |\n|---|---|---|\n| `aes` | cipher | |\n| `md5` | hash | weak |\n";
+        to_roff(page, &mut roff);
+        let lines = [
+            ".SH \"THE FILE\"",
+            ".PP",
+            "One \\fBword\\fR, see there.",
+            ".SS a.b",
+            ".IP \u{2022} 2",
+            "\\fBx\\fR: one",
+            ".PP",
+            ".RS 4",
+            ".nf",
+            "\\&.a: 1",
+            ".fi",
+            ".RE",
+            ".TP",
+            "\\fBaes\\fR",
+            "cipher",
+            ".TP",
+            "\\fBmd5\\fR",
+            "hash; weak",
+        ];
+        let made = roff.render();
+        let (_, made) = made.split_once(".SH").expect("a section");
+        assert_eq!(format!(".SH{made}"), lines.join("\n") + "\n");
+    }
+}
