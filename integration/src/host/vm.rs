@@ -56,9 +56,9 @@ pub struct Wire {
     /// The card's address, by which the guest finds it.
     pub hardware_address: &'static str,
     /// This end's socket, a file name in the directory where both run.
-    pub near: &'static str,
+    pub near: String,
     /// The other end's.
-    pub far: &'static str,
+    pub far: String,
     /// Where everything that passes is written, as a capture.
     pub capture: Option<PathBuf>,
 }
@@ -85,7 +85,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(20);
 
 impl Machine<'_> {
     fn command_line(&self) -> String {
-        let fixed = "console=ttyS0 quiet panic=-1 root=/dev/nvme0n1 rw";
+        let fixed = "console=ttyS0 quiet panic=-1 root=/dev/nvme0n1 rw module_blacklist=kvm_amd";
         // A first process that ends is a panic, and that a reboot, which ends the machine.
         match self.first {
             First::Lab => format!("{fixed} init=/sbin/lab-init"),
@@ -222,7 +222,7 @@ fn qemu(machine: &Machine<'_>, console: &Path) -> Command {
     let (accelerator, cpu) = if machine.way == Way::Kvm {
         ("kvm", "host")
     } else {
-        ("tcg,thread=multi", "max,svm=off")
+        ("tcg,thread=multi", "max")
     };
     // A lab that is killed takes its guest along.
     let mut qemu = Command::new("setpriv");
