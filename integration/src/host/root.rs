@@ -66,6 +66,8 @@ pub const PEERS: Recipe = Recipe {
         "netcat-openbsd",
         "socat",
         "jq",
+        // Reads the metrics.
+        "prometheus",
     ],
     left_out: &["man", "locale", "doc"],
     hook: include_str!("peers-hook.sh"),

@@ -30,13 +30,27 @@ pub struct Ikd<'net> {
 impl<'net> Ikd<'net> {
     /// Starts ikd at `gateway` with `policy`.
     pub fn start(gateway: &'net Namespace, policy: &Policy) -> Result<Self> {
-        let directory = Daemon::directory(gateway)?;
-        let config = write_policy(&directory, &policy_file(policy))?;
-        let mut command = Self::command(gateway, &config);
-        if let Some(file) = &policy.keylog {
-            command.arg("--keylog").arg(file);
+        let keylog = policy
+            .keylog
+            .as_ref()
+            .map(|file| file.display().to_string());
+        let mut arguments = Vec::new();
+        if let Some(file) = &keylog {
+            arguments.extend(["--keylog", file]);
         }
-        let mut daemon = Daemon::start(gateway, directory, &mut command)?;
+        Self::start_with(gateway, &policy_file(policy), &arguments)
+    }
+
+    /// Starts ikd at `gateway` with a policy file of this text, and with more arguments.
+    pub fn start_with(
+        gateway: &'net Namespace,
+        policy_file: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
+        let directory = Daemon::directory(gateway)?;
+        let config = write_policy(&directory, policy_file)?;
+        let mut command = Self::command(gateway, &config);
+        let mut daemon = Daemon::start(gateway, directory, command.args(arguments))?;
         let socket = daemon.directory.join("control");
         let log = daemon.directory.join("output.log");
         // The control socket answers before the kernel has the policies.

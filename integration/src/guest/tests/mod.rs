@@ -14,6 +14,7 @@
 //! | `observe` | captures that the keys of `ikd --keylog` open |
 //! | `book` | what the book has its reader do, and what it says that commands print |
 //! | `control` | the control socket as other programs use it |
+//! | `prometheus` | Debian's Prometheus reads the metrics |
 //! | `operation` | reload, shutdown, a peer that is gone, starts that must fail |
 
 mod book;
@@ -27,6 +28,7 @@ mod harness;
 mod hostile;
 mod observe;
 mod operation;
+mod prometheus;
 mod refusals;
 mod tunnels;
 
@@ -76,6 +78,7 @@ pub fn run(only: &str) -> Result<bool> {
     tests.extend(ciphers::tests());
     tests.extend(hostile::tests());
     tests.extend(observe::tests());
+    tests.extend(prometheus::tests());
     tests.extend(operation::tests());
     tests.extend(control::tests());
     tests.extend(book::tests());

@@ -1,0 +1,195 @@
+//! Debian's Prometheus reads what `ikd --metrics` tells.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::harness::{self, PATIENCE, Test};
+use crate::guest::netns::Namespace;
+use crate::guest::peers::ikd::policy_file;
+use crate::guest::peers::{Daemon, Gateway, Ikd, eventually};
+use crate::guest::world::{World, site_to_site};
+
+const METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9497);
+const PROMETHEUS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
+pub(super) fn tests() -> Vec<Test> {
+    vec![Test::new(
+        "prometheus_sees_a_child_up_and_why_it_is_down",
+        scrapes,
+    )]
+}
+
+fn scrapes(world: &World) -> Result<()> {
+    let hq = &world.net.hq;
+    let (policy, other) = site_to_site();
+    let metrics = METRICS.to_string();
+    let ikd = Ikd::start_with(hq, &policy_file(&policy), &["--metrics", &metrics])?;
+    let mut branch = Ikd::start(&world.net.branch, &other)?;
+    ikd.up("lan")?;
+
+    well_formed(hq)?;
+    let prometheus = start(hq)?;
+    let outcome = told(hq, &ikd).with_context(|| prometheus.output());
+    drop(prometheus);
+    outcome?;
+    let mut ikd = ikd;
+    ikd.shut_down()?;
+    branch.shut_down()?;
+    harness::nothing_is_left(world)
+}
+
+/// Up, then down with the reason.
+fn told(hq: &Namespace, ikd: &Ikd<'_>) -> Result<()> {
+    comes_to(hq, r#"up{job="ikd"}"#, |found| {
+        found == [("1", Value::Null)]
+    })?;
+    let child = r#"ikd_child_up{child="lan"}"#;
+    comes_to(hq, child, |found| found == [("1", Value::Null)])?;
+    let sent = r#"ikd_handshakes_total{result="established"}"#;
+    comes_to(hq, sent, |found| {
+        found.iter().any(|(number, _)| *number == "1")
+    })?;
+
+    ikd.down()?;
+    comes_to(hq, child, |found| found == [("0", Value::Null)])?;
+    let reason = r#"ikd_child_down_reason{child="lan"}"#;
+    comes_to(
+        hq,
+        reason,
+        |found| matches!(found, [("1", Value::String(code))] if code == "taken-down"),
+    )
+}
+
+/// Fails if Prometheus' own tool has something against the text.
+fn well_formed(hq: &Namespace) -> Result<()> {
+    let text = get(hq, METRICS, "/metrics")?;
+    ensure!(text.ends_with("# EOF\n"), "the text is cut off:\n{text}");
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]);
+    promtool
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = hq.spawn(&mut promtool)?;
+    child
+        .stdin
+        .take()
+        .context("promtool's input")?
+        .write_all(in_text_format(&text).as_bytes())?;
+    let output = child.wait_with_output()?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned()
+        + &String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success(),
+        "promtool check metrics: {told}\n{text}"
+    );
+    Ok(())
+}
+
+/// The same in Prometheus' older format, the only one that `promtool check metrics` reads: there the endings of counters and
+/// infos belong to the names, and an info is a gauge.
+fn in_text_format(text: &str) -> String {
+    let kinds: BTreeMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .collect();
+    let translated = text.lines().filter_map(|line| {
+        let mut words = line.splitn(4, ' ');
+        let (Some("#"), Some(word), Some(name)) = (words.next(), words.next(), words.next()) else {
+            return Some(line.to_owned());
+        };
+        let (ending, kind) = match *kinds.get(name)? {
+            "counter" => ("_total", "counter"),
+            "info" => ("_info", "gauge"),
+            kind => ("", kind),
+        };
+        match word {
+            "TYPE" => Some(format!("# TYPE {name}{ending} {kind}")),
+            "HELP" => Some(format!("# HELP {name}{ending} {}", words.next()?)),
+            _ => None,
+        }
+    });
+    translated.map(|line| line + "\n").collect()
+}
+
+fn start(hq: &Namespace) -> Result<Daemon> {
+    let directory = Path::new("/run/lab/prometheus");
+    let _ = std::fs::remove_dir_all(directory);
+    std::fs::create_dir_all(directory)?;
+    let config = directory.join("prometheus.yml");
+    std::fs::write(
+        &config,
+        format!(
+            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
+scrape_configs:
+  - job_name: ikd
+    static_configs: [{{ targets: ['{METRICS}'] }}]
+"
+        ),
+    )?;
+    let mut prometheus = Command::new("prometheus");
+    prometheus.arg(format!("--config.file={}", config.display()));
+    prometheus.arg(format!(
+        "--storage.tsdb.path={}",
+        directory.join("data").display()
+    ));
+    prometheus.arg(format!("--web.listen-address={PROMETHEUS}"));
+    let mut daemon = Daemon::start(hq, directory.to_owned(), &mut prometheus)?;
+    daemon.wait_until("Prometheus", PATIENCE, || {
+        get(hq, PROMETHEUS, "/-/ready").is_ok_and(|answer| answer.contains("Ready"))
+    })?;
+    Ok(daemon)
+}
+
+/// A number as Prometheus writes it, and the label `code` beside it.
+type Sample<'a> = (&'a str, Value);
+
+/// Waits until what Prometheus answers to `query` is as it should be.
+fn comes_to(hq: &Namespace, query: &str, right: impl Fn(&[Sample<'_>]) -> bool) -> Result<()> {
+    let path = format!("/api/v1/query?query={}", percent_encoded(query));
+    let mut last = String::new();
+    let came = eventually(PATIENCE, || {
+        last = get(hq, PROMETHEUS, &path).unwrap_or_else(|error| format!("{error:#}"));
+        let answer: Value = serde_json::from_str(&last).unwrap_or_default();
+        let Some(result) = answer["data"]["result"].as_array() else {
+            return false;
+        };
+        let samples: Vec<_> = result
+            .iter()
+            .filter_map(|one| Some((one["value"][1].as_str()?, one["metric"]["code"].clone())))
+            .collect();
+        right(&samples)
+    });
+    if !came {
+        bail!("Prometheus answers to {query}: {last}");
+    }
+    Ok(())
+}
+
+/// What a server in `hq` answers to a GET.
+fn get(hq: &Namespace, server: SocketAddr, path: &str) -> Result<String> {
+    let mut stream = hq.run(|| TcpStream::connect(server))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {server}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no answer of HTTP")?;
+    ensure!(head.contains(" 200 "), "{server}{path}: {head}\n{body}");
+    Ok(body.to_owned())
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            byte if byte.is_ascii_alphanumeric() || byte == b'_' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
