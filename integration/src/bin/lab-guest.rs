@@ -35,6 +35,15 @@ enum Command {
         #[arg(long, value_enum)]
         branch: Kind,
     },
+    /// The life of the package.
+    Package,
+    /// One gateway of the pair.
+    Pair {
+        /// `hq` or `branch`.
+        site: String,
+        /// The secret of both.
+        secret: String,
+    },
     /// The end-to-end tests.
     Test {
         /// Only those whose names contain this.
@@ -51,6 +60,8 @@ fn main() -> anyhow::Result<ExitCode> {
             guest::init::contain(&root, &lab, &out).map(|()| true)
         }
         Command::Demo { hq, branch } => guest::demo::run(hq, branch),
+        Command::Package => guest::package::run(),
+        Command::Pair { site, secret } => guest::pair::run_tests(&site, &secret),
         Command::Test { only } => guest::tests::run(&only),
     };
     Ok(if good? {

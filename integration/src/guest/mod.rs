@@ -15,14 +15,22 @@
 //! | [`attacks`] | what an attacker sends, and what the kernel makes of it |
 //! | [`demo`] | the story in three acts |
 //! | [`tests`] | the end-to-end tests |
+//! | [`package`] | the package's life on a plain Debian with systemd |
+//! | [`pair`] | one of two such machines with a tunnel between them |
+//! | [`sites`], [`shell`], [`count`] | what these two are made of: addresses and policies, commands, a count of tests |
 
 pub mod attacks;
 pub mod certificates;
+pub mod count;
 pub mod demo;
 pub mod init;
 pub mod netns;
+pub mod package;
 pub mod packets;
+pub mod pair;
 pub mod peers;
+pub mod shell;
+pub mod sites;
 pub mod sniffer;
 pub mod tests;
 pub mod topology;

@@ -1,13 +1,15 @@
 //! `cargo lab test`: every check and every test, stage by stage, each with its minutes.
 //!
 //! ```text
-//!  this thread        fmt - clippy - doc - book - unit -------------- e2e - deny - table, count
+//!  this thread        fmt - clippy - doc - book - unit -------------- e2e - package - pair - vagrant - deny - table, count
 //!  beside it          mdbook, built once -/  guest's root, kernel ---/     /
-//!                     cargo-deny, built once under target/tools ----------/
+//!                     the plain machine's root ---------------------------/                   /
+//!                     cargo-deny, built once under target/tools -----------------------------/
 //! ```
 //!
 //! Budgets are what a stage should take on two cores from a clean clone. They are told, never a reason to fail.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -15,16 +17,18 @@ use std::process::{Command, Stdio};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::build::{self, cargo};
 use super::choose::Way;
 use super::docs::html;
 use super::paths::Paths;
-use super::prepare::{self, Guest};
+use super::plain;
+use super::prepare::{self, Guest, Lab};
 use super::run::Luggage;
 use super::tally::{Show, Tally};
 use super::tools;
+use crate::guest;
 use crate::guest::tests::PROGRAMS;
 use crate::job::Job;
 
@@ -101,6 +105,10 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
         let guest = report
             .wants("e2e")
             .then(|| scope.spawn(|| prepare::guest(paths, options.on)));
+        let plain = PlainGuest::new(
+            (report.wants("package") || report.wants("pair"))
+                .then(|| scope.spawn(|| prepare::plain_guest(paths, options.on))),
+        );
         let deny = report
             .wants("deny")
             .then(|| scope.spawn(|| tools::installed(paths, "cargo-deny", &[])));
@@ -133,6 +141,13 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
         report.stage("book", 1.0, || the_book(paths, mdbook));
         report.stage("unit", 6.0, || unit_tests(paths, options));
         report.stage("e2e", 14.0, || end_to_end_tests(paths, options, guest));
+        report.stage("package", 4.0, || {
+            on_plain_machine(paths, &plain, "package", plain::package_life)
+        });
+        report.stage("pair", 4.0, || {
+            on_plain_machine(paths, &plain, "pair", plain::pair_of_gateways)
+        });
+        report.stage("vagrant", 0.2, || vagrant(paths));
         report.stage("deny", 2.0, || dependencies(paths, deny));
         Ok(())
     })?;
@@ -144,8 +159,8 @@ struct Report {
     only: Option<String>,
 }
 
-const CHECKS: &[&str] = &["fmt", "clippy", "doc", "book", "deny"];
-const TESTS: &[&str] = &["unit", "e2e"];
+const CHECKS: &[&str] = &["fmt", "clippy", "doc", "book", "vagrant", "deny"];
+const TESTS: &[&str] = &["unit", "e2e", "package", "pair"];
 
 impl Report {
     /// Whether `--only` leaves this stage in: named itself, or one with tests whose names may match.
@@ -155,6 +170,9 @@ impl Report {
             Some(only) if CHECKS.contains(&only.as_str()) || TESTS.contains(&only.as_str()) => {
                 only == stage
             }
+            // A machine's life is tried as a whole.
+            Some(only) if stage == "package" => guest::package::is_meant_by(only),
+            Some(only) if stage == "pair" => guest::pair::is_meant_by(only),
             Some(_) => TESTS.contains(&stage),
         }
     }
@@ -363,6 +381,57 @@ fn the_book(
             ..Found::default()
         }),
     }
+}
+
+/// The plain machine's root and kernel, waited for by whoever needs them first.
+struct PlainGuest<'scope> {
+    built: OnceCell<Result<Guest, String>>,
+    thread: Cell<Option<ScopedJoinHandle<'scope, Result<Guest>>>>,
+}
+
+impl<'scope> PlainGuest<'scope> {
+    fn new(thread: Option<ScopedJoinHandle<'scope, Result<Guest>>>) -> Self {
+        Self {
+            built: OnceCell::new(),
+            thread: Cell::new(thread),
+        }
+    }
+
+    fn get(&self) -> Result<&Guest> {
+        let built = self.built.get_or_init(|| {
+            let thread = self.thread.take().ok_or("no plain guest was asked for")?;
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                .map_err(|error| format!("{error:#}"))
+        });
+        built.as_ref().map_err(|why| anyhow!("{why}"))
+    }
+}
+
+/// Runs tests on a plain machine, or on two.
+fn on_plain_machine(
+    paths: &Paths,
+    guest: &PlainGuest<'_>,
+    name: &str,
+    tests: impl FnOnce(&Paths, &Lab, &mut Tally) -> Result<bool>,
+) -> Result<Found> {
+    let programs = build::programs(paths)?;
+    let lab = guest.get()?.with(paths, programs);
+    let mut tally = Tally::new(Show::All, &paths.lab.join(format!("{name}.log")))?;
+    let good = tests(paths, &lab, &mut tally)?;
+    Ok(Found::tests(tally, good))
+}
+
+/// Whether Vagrant takes the Vagrantfile.
+fn vagrant(paths: &Paths) -> Result<Found> {
+    Ok(match plain::vagrantfile_is_valid(paths)? {
+        Some(valid) => Found::one(valid),
+        None => Found {
+            skipped: vec!["this machine has no vagrant to check the Vagrantfile with".to_owned()],
+            ..Found::default()
+        },
+    })
 }
 
 fn dependencies(

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
+use crate::guest::count::Count;
 use crate::guest::netns::Namespace;
 use crate::guest::peers::eventually;
 use crate::guest::sniffer::{Frame, Kind};
@@ -73,31 +74,6 @@ impl Test {
     }
 }
 
-/// What was counted so far.
-#[derive(Default)]
-struct Count {
-    passed: u64,
-    failed: Vec<String>,
-}
-
-impl Count {
-    /// Prints how a test went, in the words of `cargo test`, which the host counts.
-    fn tell(&mut self, name: &str, start: Instant, outcome: Result<()>) {
-        let seconds = start.elapsed().as_secs_f64();
-        match outcome {
-            Ok(()) => {
-                self.passed += 1;
-                println!("test {name} ... ok ({seconds:.1} s)");
-            }
-            Err(error) => {
-                let reason = indented(&format!("{error:#}"));
-                println!("test {name} ... FAILED ({seconds:.1} s)\n{reason}");
-                self.failed.push(name.to_owned());
-            }
-        }
-    }
-}
-
 /// Runs `tests` and prints the outcome of each. Returns whether none failed.
 pub(super) fn run(tests: &[Test]) -> Result<bool> {
     if tests.is_empty() {
@@ -121,16 +97,7 @@ pub(super) fn run(tests: &[Test]) -> Result<bool> {
         // What a failed test left behind is not the next one's problem.
         world.net.flush()?;
     }
-    let Count { passed, failed } = count;
-    if !failed.is_empty() {
-        println!("\nfailures:\n    {}", failed.join("\n    "));
-    }
-    let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
-    println!(
-        "\ntest result: {verdict}. {passed} passed; {} failed; 0 ignored",
-        failed.len()
-    );
-    Ok(failed.is_empty())
+    Ok(count.close())
 }
 
 /// Fails unless the kernels of both gateways hold no SA, larval ones included.
@@ -178,11 +145,4 @@ fn comes_to_hold_nothing(
     });
     ensure!(gone, "{} still holds {what}:\n{left}", gateway.name);
     Ok(())
-}
-
-fn indented(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("    {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
 }
