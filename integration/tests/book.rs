@@ -80,7 +80,7 @@ fn no_link_leads_nowhere() {
     assert!(dead.is_empty(), "{}", dead.join("\n"));
 }
 
-const COMING: &[&str] = &["monitor", "log", "metrics", "--metrics", "--keylog"];
+const COMING: &[&str] = &["monitor", "log"];
 
 #[test]
 fn every_command_of_the_book_is_one_that_ikd_and_ikctl_take() {
@@ -301,9 +301,6 @@ fn named_files(folder: &Path) {
 #[test]
 fn every_metric_of_the_book_is_one_that_ikd_tells() {
     let told = docs::metric_names();
-    if told.is_empty() {
-        return;
-    }
     let mut pages = docs::pages(workspace()).unwrap();
     for file in ["alerts.yml", "prometheus.yml"] {
         let path = Path::new("docs/monitoring").join(file);

@@ -61,13 +61,43 @@ pub(super) fn events() -> String {
     text
 }
 
-/// Every metric.
+/// Every metric, and every label.
 pub(super) fn metrics() -> String {
-    format!("# Metrics\n\n{NOTE}\n")
+    let mut text = format!(
+        "# Metrics\n\n{NOTE}\nWhat `ikctl metrics` prints, and ikd serves with `--metrics ADDRESS`, in OpenMetrics.\n\n| metric | kind | labels | what it says |\n|---|---|---|---|\n"
+    );
+    let mut labels = Vec::new();
+    for metric in ikd::reference::metrics() {
+        let names: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{}`", label.name))
+            .collect();
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {} |",
+            metric.series(),
+            metric.kind.name(),
+            names.join(", "),
+            metric.help
+        );
+        for label in metric.labels {
+            if !labels.contains(label) {
+                labels.push(*label);
+            }
+        }
+    }
+    text += "\n## Labels\n\nTheir values are from bounded sets; nothing that a peer sends is among them.\n\n| label | values |\n|---|---|\n";
+    for label in labels {
+        let _ = writeln!(text, "| `{}` | {} |", label.name, label.values);
+    }
+    text
 }
 
+/// The names under which Prometheus has them.
 pub(super) fn metric_names() -> Vec<String> {
-    Vec::new()
+    let metrics = ikd::reference::metrics().iter();
+    metrics.map(|metric| metric.series()).collect()
 }
 
 /// The index of codes, by kind.
