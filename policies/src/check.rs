@@ -1,5 +1,6 @@
 //! What no single value shows: names given twice, traffic with two owners or none, peers that cannot be told apart.
 
+mod algorithms;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,10 @@ pub(crate) fn whole(found: &Found, sources: &[Source], drafts: &mut Vec<Draft>) 
     for shunt in &found.shunts {
         check.families(&shunt.shunt.local, &shunt.shunt.remote, &shunt.place);
     }
+    for connection in &found.connections {
+        check.algorithms(connection);
+    }
+    check.same_secrets(&found.connections);
     check.ambiguous(&found.connections);
     check.traffic(found);
 }
@@ -234,6 +239,46 @@ impl Check<'_> {
                     &format!("add {name} to `{without}`, or take it out of `{with}`"),
                 );
             }
+        }
+    }
+
+    /// Who has the secret of one peer can pose as the other. Told once for each secret. Nobody outside can measure how long
+    /// this comparison takes.
+    fn same_secrets(&mut self, connections: &[FoundConnection]) {
+        let mut owners: BTreeMap<&[u8], Vec<&FoundConnection>> = BTreeMap::new();
+        for found in connections {
+            if let Some(secret) = &found.secret {
+                owners.entry(secret.as_bytes()).or_default().push(found);
+            }
+        }
+        let peer = |found: &FoundConnection| {
+            let remote = &found.connection.remote;
+            (remote.address, remote.id.as_ref().map(ToString::to_string))
+        };
+        for owners in owners.values() {
+            let Some((first, others)) = owners.split_first() else {
+                continue;
+            };
+            let mut others = others.iter().filter(|other| peer(other) != peer(first));
+            let Some(other) = others.next() else {
+                continue;
+            };
+            let more = match others.count() {
+                0 => String::new(),
+                more => format!(" (and {more} more have it)"),
+            };
+            let message = format!(
+                "the same secret as {}{more}: each of these peers can pose as the other",
+                self.there(&first.place, &other.place)
+            );
+            let suggestion = "give each peer a secret of its own: openssl rand -base64 32";
+            self.tell(
+                Code::SameSecret,
+                Severity::Warning,
+                &other.place,
+                message,
+                suggestion,
+            );
         }
     }
 

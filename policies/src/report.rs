@@ -167,6 +167,26 @@ codes! {
     RevocationUnknowable = "revocation-unknowable",
     /// In transport mode, traffic of another address than that of the end.
     TransportEnds = "transport-ends",
+    /// A secret that begins or ends with a blank, which the peer's may not have.
+    BlankInSecret = "blank-in-secret",
+    /// One secret for several peers.
+    SameSecret = "same-secret",
+    /// An authentication tag that is shorter than what is usual.
+    ShortTag = "short-tag",
+    /// Proposals that many peers have nothing of.
+    ExcludesPeers = "excludes-peers",
+    /// Proposals that all need a weak algorithm.
+    OnlyWeak = "only-weak",
+    /// A proposal with a weak algorithm before one without.
+    WeakFirst = "weak-first",
+    /// Perfect forward secrecy that a peer may leave out.
+    PfsOptional = "pfs-optional",
+    /// A key exchange for perfect forward secrecy that does not go with that of the IKE SA.
+    PfsGroup = "pfs-group",
+    /// A Child SA with a stronger cipher than the IKE SA that its keys come from.
+    WeakerIke = "weaker-ike",
+    /// Proposals of which none can be used beside the rest of the policy.
+    NoProposalLeft = "no-proposal-left",
     /// More problems than are told.
     More = "more",
 }

@@ -125,11 +125,19 @@ fn judge(
             Code::WeakSecret,
             "the secret repeats a few bytes: who records a handshake can guess it".to_owned(),
         )),
+        Ok(secret) if is_psk && has_blank_ends(secret.as_bytes()) => Some((
+            Severity::Warning,
+            Code::BlankInSecret,
+            "the secret begins or ends with a blank or an end of line, which belongs to it: does the peer's, too?"
+                .to_owned(),
+        )),
         Ok(_) => None,
     };
     if let Some((severity, code, message)) = problem {
         let bad = Bad::new(message);
-        let bad = if is_psk {
+        let bad = if code == Code::BlankInSecret {
+            bad.suggest("take it away at both ends, or write the secret as 0s and base64")
+        } else if is_psk {
             bad.suggest("make one with: openssl rand -base64 32")
         } else {
             bad.suggest("take it out where the key's file is not encrypted")
@@ -137,6 +145,11 @@ fn judge(
         walk.tell(code, severity, node, path, bad);
     }
     secret.ok().filter(|secret| !secret.is_empty())
+}
+
+fn has_blank_ends(bytes: &[u8]) -> bool {
+    let ends = [bytes.first(), bytes.last()];
+    ends.into_iter().flatten().any(u8::is_ascii_whitespace)
 }
 
 fn distinct(bytes: &[u8]) -> usize {

@@ -287,12 +287,15 @@ fn the_drawing_of_a_wrong_certificate_shows_where_it_is_named() {
     assert_eq!(
         drawn,
         "\
-error[identity-not-in-certificate]: `hq.example.org` is not in our certificate, which holds C=DE, O=Example, CN=hq, hq.example.com and 192.0.2.1
+error[identity-not-in-certificate]: `hq.example.org` is not in our certificate,
+                                    which holds C=DE, O=Example, CN=hq,
+                                    hq.example.com and 192.0.2.1
  --> /etc/ikd/test.yaml:4:38
   |
 4 |     local: { address: 192.0.2.1, id: hq.example.org }
-  |                                      ^^^^^^^^^^^^^^ connections.branch.local.id
+  |                                      ^^^^^^^^^^^^^^
   |
+  = at: connections.branch.local.id
   = help: write one of these, or leave the id out to use the subject"
     );
 }

@@ -85,7 +85,9 @@ fn a_drop_policy_keeps_in_what_whoever_comes_may_send_and_takes_nothing_from_it(
             8,
             &format!("      l2tp: {{ mode: transport{child} }}"),
         );
-        let other = text.replace("branch", "other");
+        let other = text
+            .replace("branch", "other")
+            .replace(SECRET, "another swordfish");
         let (_, other) = other.split_once("connections:\n").expect("connections");
         text + other
     };
@@ -236,7 +238,8 @@ fn names_and_limits_are_unique_over_all_files() {
     let limits = "version: 1\nlimits: {}\n";
     let other = CONNECTION
         .replace("198.51.100.7", "198.51.100.8")
-        .replace("10.2", "10.3");
+        .replace("10.2", "10.3")
+        .replace(SECRET, "another swordfish");
     let files = [
         ("a.yaml", CONNECTION),
         ("b.yaml", other.as_str()),

@@ -52,7 +52,15 @@ pub(super) fn read(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundConnect
         .get("children")
         .map(|node| traffic::read_children(walk, node, &fields.path("children"), addresses))
         .unwrap_or_default();
-    let (places, children): (Vec<_>, Vec<_>) = children.into_iter().unzip();
+    let (mut places, mut esp, mut read) = (Vec::new(), Vec::new(), Vec::new());
+    for one in children {
+        places.push(one.place);
+        esp.push(one.esp);
+        read.push(one.child);
+    }
+    let ike = fields
+        .get("ike")
+        .map(|node| walk.place(node, &fields.path("ike")));
     // A misspelt `children` is no missing one.
     let childless = childless && !fields.is_misspelt();
     let (local, remote) = (local?, remote?);
@@ -72,13 +80,15 @@ pub(super) fn read(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundConnect
         },
         proposals,
         authentication: auth.authentication,
-        children,
+        children: read,
         liveness: liveness?,
     };
     Some(FoundConnection {
         connection,
         place: fields.place,
         children: places,
+        ike,
+        esp,
         childless,
         anybody_is_meant,
         secret: auth.secret,
@@ -170,7 +180,10 @@ fn remote_id(
 ) -> Option<Option<IdentityPattern>> {
     match &remote.id {
         Some((Who::Anybody, _)) => return Some(None),
-        Some((Who::Like(pattern), _)) => return Some(Some(pattern.clone())),
+        Some((Who::Like(pattern), place)) => {
+            check_pinned(walk, pattern, place, auth);
+            return Some(Some(pattern.clone()));
+        }
         None => {}
     }
     let auth = auth?;
@@ -203,6 +216,38 @@ fn remote_id(
             .map(Identity::from)
             .map(IdentityPattern::from),
     )
+}
+
+/// A peer says who it is by a name of its certificate: of one that is known, whether it can be the one that is expected.
+fn check_pinned(
+    walk: &mut Walk<'_>,
+    pattern: &IdentityPattern,
+    place: &Place,
+    auth: Option<&Auth>,
+) {
+    let Some(certificate) = auth.and_then(|auth| auth.pinned.as_ref()) else {
+        return;
+    };
+    let mut held = std::iter::once(certificate.subject()).chain(certificate.names());
+    let fits = match pattern {
+        IdentityPattern::Exact(id) => certificate.vouches_for(id),
+        pattern => held.any(|name| pattern.matches(name)),
+    };
+    if !fits {
+        let message = format!(
+            "`{}` is not in the peer's certificate, which holds {}: a peer that goes by its certificate is refused",
+            printable(&pattern.to_string()),
+            names(certificate)
+        );
+        let draft = Draft::of(
+            Code::IdentityNotInCertificate,
+            Severity::Warning,
+            place,
+            message,
+        );
+        walk.drafts
+            .push(draft.suggest("write one of these, or leave the id out to expect the subject"));
+    }
 }
 
 /// The name that a certificate gives its owner: the subject, or its first alternative where that is empty.

@@ -86,11 +86,15 @@ pub(crate) struct FoundConnection {
     pub(crate) place: Place,
     /// Where its children were found, in their order.
     pub(crate) children: Vec<Place>,
+    /// Its proposals for the IKE SA, where it has any of its own.
+    pub(crate) ike: Option<Place>,
+    /// Those of its children, as `children`.
+    pub(crate) esp: Vec<Option<Place>>,
     /// Whether the file gives it no child, not even a wrong one.
     pub(crate) childless: bool,
     /// Whether `remote: { id: any }` is written.
     pub(crate) anybody_is_meant: bool,
-    secret: Option<Secret>,
+    pub(crate) secret: Option<Secret>,
     credentials: Option<Arc<PublicCredentials>>,
 }
 

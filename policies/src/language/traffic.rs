@@ -1,6 +1,7 @@
 //! Traffic: the children of connections, and what passes or is dropped beside them.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,24 +9,33 @@ use ike::config::proposal;
 use ike::config::selector::Selector;
 use ike::config::selector::narrow::MAX_SELECTORS;
 use ike::config::{Child, Keep, Mode, Shunt, ShuntAction};
+use ike::crypto::algorithms::Keyword;
 
 use super::values::{read_duration, read_number, read_priority, read_word};
 use super::{FoundShunt, Named, named};
 use crate::report::{Code, Severity};
 use crate::walk::{Bad, Draft, Fields, Place, Walk};
 use crate::words::{self, MAX_PROPOSALS};
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 const DEFAULT_REPLAY_WINDOW: u32 = 128;
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(8 * 3600);
 
-/// What stands under `children`, each with its place.
+/// A child and where it was found.
+pub(super) struct ReadChild {
+    pub(super) place: Place,
+    /// Its proposals, where it has any of its own.
+    pub(super) esp: Option<Place>,
+    pub(super) child: Arc<Child>,
+}
+
+/// What stands under `children`.
 pub(super) fn read_children(
     walk: &mut Walk<'_>,
     node: &Node,
     path: &str,
     ends: [EndAddress; 2],
-) -> Vec<(Place, Arc<Child>)> {
+) -> Vec<ReadChild> {
     let entries = named(walk, node, path, "children");
     entries
         .into_iter()
@@ -40,7 +50,7 @@ fn read_child(
     walk: &mut Walk<'_>,
     entry: Named<'_>,
     [local_end, remote_end]: [EndAddress; 2],
-) -> Option<(Place, Arc<Child>)> {
+) -> Option<ReadChild> {
     let fields = walk.fields(entry.node, Some(entry.key), &entry.path, &words::CHILD)?;
     let mode = read_mode(walk, &fields);
     let (local, remote) = match mode {
@@ -70,7 +80,15 @@ fn read_child(
         hard_lifetime: lifetime?,
         priority: priority?,
     };
-    Some((fields.place, Arc::new(child)))
+    let esp = fields
+        .get("esp")
+        .map(|node| walk.place(node, &fields.path("esp")));
+    let child = Arc::new(child);
+    Some(ReadChild {
+        place: fields.place,
+        esp,
+        child,
+    })
 }
 
 fn read_mode(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Option<Mode> {
@@ -245,6 +263,25 @@ fn in_kernel(walk: &mut Walk<'_>, node: &Node, path: &str, selector: Selector) -
     Some(selector)
 }
 
+/// The AEADs of a proposal's text whose tags are shorter than 16 bytes: where, which, how long.
+fn short_tags(node: &Node) -> Vec<(Range<usize>, &str, usize)> {
+    let Value::Scalar(text) = &node.value else {
+        return Vec::new();
+    };
+    let mut start = 0;
+    let short = |word: &'_ str| match Keyword::find(word) {
+        Some(Keyword::Encryption(row)) => row.icv_length.filter(|length| *length < 16),
+        _ => None,
+    };
+    let mut all = Vec::new();
+    for word in text.split('-') {
+        let at = start..start + word.len();
+        start = at.end + 1;
+        all.extend(short(word).map(|length| (at, word, length)));
+    }
+    all
+}
+
 /// Proposals, or the default ones. Empty where one of them is wrong. Algorithms that work only because they are named are
 /// told of.
 pub(super) fn read_proposals<T: PartialEq>(
@@ -267,6 +304,24 @@ pub(super) fn read_proposals<T: PartialEq>(
             Ok((proposals, weak))
         });
         let (proposals, weak) = read?;
+        for (at, word, bytes) in short_tags(node) {
+            let bad = Bad {
+                message: format!(
+                    "`{word}` has an authentication tag of {bytes} bytes: few peers offer it, and forging packets is easier"
+                ),
+                suggestion: Some(
+                    "take the one of 16 bytes, unless the link is so narrow that the rest counts"
+                        .to_owned(),
+                ),
+                at: Some(at),
+            };
+            let severity = if bytes < 12 {
+                Severity::Warning
+            } else {
+                Severity::Note
+            };
+            walk.tell(Code::ShortTag, severity, node, path, bad);
+        }
         for proposal::Weakness { at, word, why } in weak {
             let bad = Bad {
                 message: format!("`{word}` is weak: {why}"),
