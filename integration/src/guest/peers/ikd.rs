@@ -90,10 +90,7 @@ impl<'net> Ikd<'net> {
     /// Runs `ikctl` with these arguments against this ikd.
     pub fn ikctl(&self, arguments: &[&str]) -> Result<String> {
         let mut ikctl = Command::new("ikctl");
-        ikctl
-            .arg("--socket")
-            .arg(self.socket())
-            .args(arguments);
+        ikctl.arg("--socket").arg(self.socket()).args(arguments);
         self.gateway.output(&mut ikctl)
     }
 

@@ -16,13 +16,20 @@ const INTERFACE: &str = "org.ikd.Control";
 
 pub(super) fn tests() -> Vec<Test> {
     vec![
-        Test::new("control::varlinkctl_introspects_calls_and_follows", varlinkctl),
+        Test::new(
+            "control::varlinkctl_introspects_calls_and_follows",
+            varlinkctl,
+        ),
         Test::new("control::a_client_in_python_lists_and_follows", python),
     ]
 }
 
 fn varlinkctl(world: &World) -> Result<()> {
-    if Command::new("varlinkctl").arg("--version").output().is_err() {
+    if Command::new("varlinkctl")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
         println!("skipped: e2e::control::varlinkctl: no varlinkctl in this guest");
         return Ok(());
     }
@@ -38,7 +45,10 @@ fn varlinkctl(world: &World) -> Result<()> {
     };
     let socket = socket.to_str().context("a plain path")?;
     let told = varlinkctl(&["introspect", socket, INTERFACE])?;
-    ensure!(told.contains("Monitor") && told.contains("SetLog"), "introspected:\n{told}");
+    ensure!(
+        told.contains("Monitor") && told.contains("SetLog"),
+        "introspected:\n{told}"
+    );
     let told = varlinkctl(&["call", socket, "org.ikd.Control.Status", "{}"])?;
     let status: Value = serde_json::from_str(told.trim())?;
     ensure!(status["kernel"]["mode"] == "xfrm", "status: {status}");
@@ -61,7 +71,10 @@ fn varlinkctl(world: &World) -> Result<()> {
     let _ = following.kill();
     let _ = following.wait();
     ensure!(stands, "the monitor does not stand");
-    ensure!(followed.transpose()? == Some(true), "the Child SA was not told");
+    ensure!(
+        followed.transpose()? == Some(true),
+        "the Child SA was not told"
+    );
     at_hq.shut_down()?;
     at_branch.shut_down()?;
     harness::nothing_is_left(world)
