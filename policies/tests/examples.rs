@@ -422,7 +422,7 @@ fn the_policies_of_the_readme_are_good() {
     let policies: Vec<_> = policies
         .filter_map(|text| text.split("```").next())
         .collect();
-    assert_eq!(policies.len(), 1);
+    assert!(!policies.is_empty());
     for text in policies {
         assert!(text.lines().count() <= 10);
         write(folder.path(), "readme.yaml", text);
