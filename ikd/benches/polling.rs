@@ -2,7 +2,8 @@
 //! connections, without and with 50 clients that ask for the whole list without pause.
 //!
 //! Both are measured in the same run, in turns, and the best turn of each counts. The clients share the processors with both
-//! daemons, so that something is lost on a small machine whatever the daemon does. Fails where less is left than [`LIMIT`].
+//! daemons, so that something is lost on a small machine whatever the daemon does: on two processors 0.78 was left. Fails where
+//! less is left than [`LIMIT`].
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -19,7 +20,7 @@ use ikapi::client::Client;
 use ikapi::{DownRequest, Request, UpRequest};
 
 /// Of the handshakes without clients, so many have to be left.
-const LIMIT: f64 = 0.3;
+const LIMIT: f64 = 0.4;
 /// Connections of the headquarters.
 const CONNECTIONS: usize = 1000;
 /// Clients that poll it.
