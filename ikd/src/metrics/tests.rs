@@ -278,7 +278,7 @@ fn up(view: &mut View, spi: u32) {
         evidence: None,
         suite: String::new(),
         age: Duration::ZERO,
-        last_heard: Duration::ZERO,
+        last_heard: None,
         children: vec![child],
     }];
 }

@@ -113,7 +113,7 @@ impl Engine {
                 .map(|established| established.suite.to_string())
                 .unwrap_or_default(),
             age: now.saturating_sub(established.map_or(sa.since, |established| established.since)),
-            last_heard: now.saturating_sub(sa.last_heard),
+            last_heard: sa.last_heard.map(|heard| now.saturating_sub(heard)),
             children: established
                 .map(|established| {
                     established

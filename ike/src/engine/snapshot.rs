@@ -107,8 +107,8 @@ pub struct IkeSaSnapshot {
     pub suite: String,
     /// How long it has stood, or been negotiated.
     pub age: Duration,
-    /// When the peer was last heard, as time ago.
-    pub last_heard: Duration,
+    /// When the peer last sent something authentic, as time ago.
+    pub last_heard: Option<Duration>,
     /// Its Child SAs (phase 2), oldest first.
     pub children: Vec<ChildSnapshot>,
 }

@@ -327,6 +327,26 @@ fn silence_at_any_stage_is_given_up_and_tried_again_for_ever() {
 }
 
 #[test]
+fn a_peer_was_heard_once_it_sent_something_authentic_and_not_before() {
+    let heard = |world: &mut World| {
+        let now = world.now;
+        let snapshot = world.nodes[1].list(now);
+        let sas = snapshot.connections.iter().flat_map(|one| &one.ike_sas);
+        sas.map(|sa| sa.last_heard).collect::<Vec<_>>()
+    };
+    let mut world = two_gateways(13, Quality::default());
+    // An answer to IKE_SA_INIT is nobody's in particular.
+    world.meddler = Some(drop_exchange(ExchangeType::IKE_AUTH, true));
+    world.configure(0, End::hq().configuration());
+    world.configure(1, End::branch().configuration());
+    world.run(Duration::from_secs(2));
+    assert_eq!(heard(&mut world), [None]);
+    world.meddler = None;
+    world.run(LONG);
+    assert!(matches!(heard(&mut world)[..], [Some(_)]));
+}
+
+#[test]
 fn a_peer_that_falls_silent_is_noticed_and_both_sides_end_alone() {
     let mut world = tunnel(12);
     world.meddler = Some(Box::new(|_, _| Fate::Drop));

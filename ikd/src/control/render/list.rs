@@ -190,7 +190,7 @@ fn ike_sa(snapshot: &IkeSaSnapshot, view: &View, traffic: &TrafficBySa) -> ikapi
         suite: snapshot.suite.clone(),
         established: (snapshot.state == "established").then(|| view.now.saturating_sub(age)),
         age_seconds: age,
-        last_heard_seconds: Some(snapshot.last_heard.as_secs()),
+        last_heard_seconds: snapshot.last_heard.map(|ago| ago.as_secs()),
         child_sas: snapshot
             .children
             .iter()

@@ -70,7 +70,8 @@ pub(super) struct IkeSa {
     pub(super) connection: Option<Arc<Connection>>,
     pub(super) window: Window,
     pub(super) since: Duration,
-    pub(super) last_heard: Duration,
+    /// When something authentic came last.
+    pub(super) last_heard: Option<Duration>,
     /// The deadline that the engine has on its list.
     pub(super) timer: Option<Duration>,
     /// What it asked last.
@@ -189,7 +190,7 @@ impl IkeSa {
                 Some(state.until().map_or(end, |until| until.min(end)))
             }
             State::Established(established) => {
-                asked.or_else(|| established.deadline(self.last_heard))
+                asked.or_else(|| established.deadline(self.last_heard.unwrap_or(self.since)))
             }
             State::InitSent(_) | State::AuthSent(_) | State::Closing(_) => asked,
             State::Ghost(until) => Some(*until),
@@ -310,7 +311,7 @@ impl IkeSa {
             Incoming::Unexpected => return Err(DropReason::MessageId),
         }
         let (first, chain) = self.open(header, bytes)?;
-        self.last_heard = shared.now.boot;
+        self.last_heard = Some(shared.now.boot);
         self.window.begin(bytes);
         let contents = parse_chain(first, &chain)
             .map_err(Cause::Malformed)
@@ -344,7 +345,7 @@ impl IkeSa {
             return initiator::init_response(self, shared, path, header, bytes);
         }
         let (first, chain) = self.open(header, bytes)?;
-        self.last_heard = shared.now.boot;
+        self.last_heard = Some(shared.now.boot);
         self.window.completed();
         let contents = parse_chain(first, &chain)
             .map_err(Cause::Malformed)

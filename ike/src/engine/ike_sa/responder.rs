@@ -142,7 +142,7 @@ pub(in crate::engine) fn answer_init(
         connection: None,
         window: Window::default(),
         since: now,
-        last_heard: now,
+        last_heard: None,
         timer: None,
         question: None,
         first_contact: Some(path.remote),

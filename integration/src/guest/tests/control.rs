@@ -57,7 +57,13 @@ fn varlinkctl(world: &World) -> Result<()> {
     let mut following = {
         let mut command = Command::new("varlinkctl");
         command
-            .args(["--json=short", "--more", "--timeout=infinity", "call", socket])
+            .args([
+                "--json=short",
+                "--more",
+                "--timeout=infinity",
+                "call",
+                socket,
+            ])
             .args(["org.ikd.Control.Monitor", r#"{"events":["child-up"]}"#])
             .stdin(Stdio::null())
             .stdout(std::fs::File::create(&events)?);

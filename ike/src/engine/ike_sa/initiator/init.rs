@@ -245,7 +245,6 @@ fn accept(
     };
     let (attempt, ni) = (state.attempt, state.nonce);
     sa.window.completed();
-    sa.last_heard = shared.now.boot;
     sa.spis.responder = header.responder_spi;
     let keyed = key
         .agree(data)

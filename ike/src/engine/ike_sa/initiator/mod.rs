@@ -86,7 +86,7 @@ pub(in crate::engine) fn start(
         connection: Some(connection.clone()),
         window: Window::default(),
         since: now,
-        last_heard: now,
+        last_heard: None,
         timer: None,
         question: None,
         first_contact: None,
