@@ -13,9 +13,12 @@ const DESCRIPTION: &str = "IKEv2 daemon for Linux gateways
  ikd negotiates IPsec tunnels with other gateways by IKEv2 (RFC 7296), with
  secrets, certificates or raw public keys, and lets the kernel protect the
  traffic. Policies are YAML files that are checked before they come into
- force; what they protect is never sent in clear.
+ force. While ikd runs, what they protect is never sent in clear.
  .
  ikctl looks at the daemon, tells it what to do, and checks policies.";
+
+/// From Cargo.toml.
+const MAINTAINER: &str = env!("CARGO_PKG_AUTHORS");
 
 /// What differs from package to package.
 pub(super) struct Control {
@@ -23,40 +26,23 @@ pub(super) struct Control {
     pub(super) version: String,
     /// Debian's name for this machine's architecture.
     pub(super) architecture: String,
-    /// When the commit was made, in seconds since 1970: the time of all files, at most.
+    /// When the commit was made, or what `SOURCE_DATE_EPOCH` says, in seconds since 1970: the time of all files, at most.
     pub(super) epoch: u64,
-    maintainer: String,
     depends: String,
 }
 
 impl Control {
-    /// Asks dpkg, and git if this is a checkout.
+    /// Asks dpkg, and git where nobody says the time and this is a checkout.
     pub(super) fn gather(
         paths: &Paths,
         home: &Path,
         programs: &[PathBuf; 2],
         revision: &str,
     ) -> Result<Self> {
-        let mut git = Command::new("git");
-        git.current_dir(&paths.workspace)
-            .args(["log", "-1", "--format=%ct %an <%ae>"]);
-        let commit = output(&mut git).ok();
-        let known = commit.as_deref().and_then(|line| {
-            let (epoch, maintainer) = line.split_once(' ')?;
-            Some((epoch.parse().ok()?, maintainer.to_owned()))
-        });
-        let (epoch, maintainer) = match known {
-            Some(known) => known,
-            None => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-                (now.as_secs(), "the ikd authors <root@localhost>".to_owned())
-            }
-        };
         Ok(Self {
             version: format!("{}-{revision}", env!("CARGO_PKG_VERSION")),
             architecture: output(Command::new("dpkg").arg("--print-architecture"))?,
-            epoch,
-            maintainer,
+            epoch: epoch(paths)?,
             depends: depends(home, programs)?,
         })
     }
@@ -111,7 +97,6 @@ impl Control {
         let Self {
             version,
             architecture,
-            maintainer,
             depends,
             ..
         } = self;
@@ -119,7 +104,7 @@ impl Control {
             "Package: {NAME}\n\
              Version: {version}\n\
              Architecture: {architecture}\n\
-             Maintainer: {maintainer}\n\
+             Maintainer: {MAINTAINER}\n\
              Installed-Size: {kilobytes}\n\
              Depends: {depends}\n\
              Recommends: iproute2\n\
@@ -130,17 +115,31 @@ impl Control {
     }
 
     fn changelog(&self) -> Result<String> {
-        let Self {
-            version,
-            maintainer,
-            ..
-        } = self;
+        let Self { version, .. } = self;
         let time = self.time("+%a, %d %b %Y %H:%M:%S %z")?;
         Ok(format!(
             "{NAME} ({version}) unstable; urgency=medium\n\n  * Built from the project's checkout; what is new is in changelog.gz.\n\n \
-             -- {maintainer}  {time}\n"
+             -- {MAINTAINER}  {time}\n"
         ))
     }
+}
+
+/// What `SOURCE_DATE_EPOCH` says, as everywhere where packages are made again to compare them; else when the commit was made;
+/// outside of a checkout the present.
+fn epoch(paths: &Paths) -> Result<u64> {
+    if let Some(said) = std::env::var_os("SOURCE_DATE_EPOCH") {
+        let number = said.to_str().and_then(|text| text.parse().ok());
+        return number
+            .with_context(|| format!("SOURCE_DATE_EPOCH is {said:?}, which is no number of seconds"));
+    }
+    let mut git = Command::new("git");
+    git.current_dir(&paths.workspace)
+        .args(["log", "-1", "--format=%ct"]);
+    let of_commit = output(&mut git).ok().and_then(|time| time.parse().ok());
+    Ok(match of_commit {
+        Some(time) => time,
+        None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+    })
 }
 
 /// The libraries' packages, of the versions that the programs need.
