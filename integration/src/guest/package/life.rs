@@ -103,6 +103,24 @@ pub(super) fn removal(world: &mut World) -> Result<()> {
     nothing_failed()
 }
 
+/// dpkg remembers the removed one's version, and takes it for an upgrade.
+pub(super) fn installs_again(world: &mut World) -> Result<()> {
+    world.start_branch()?;
+    well(&format!("apt-get install -y {LAB}/files/{PACKAGE}"))?;
+    let active = property("ActiveState")?;
+    ensure!(active == "active", "ikd.service is {active}");
+    tunnel_is_up()
+}
+
+pub(super) fn upgrades_while_stopped(world: &mut World) -> Result<()> {
+    well("systemctl stop ikd")?;
+    world.stop_branch();
+    well(&format!("apt-get install -y {LAB}/files/{NEXT_PACKAGE}"))?;
+    let active = property("ActiveState")?;
+    ensure!(active == "inactive", "ikd.service is {active}");
+    Ok(())
+}
+
 pub(super) fn purge(world: &mut World) -> Result<()> {
     well("apt-get purge -y ikd")?;
     let now = files()?;

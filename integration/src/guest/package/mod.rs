@@ -1,7 +1,7 @@
 //! The life of the package on a plain Debian with systemd, from its installation to its purge.
 //!
 //! ```text
-//!   apt install -> one file -> start -> reload -> hang, kill -> upgrade -> remove -> purge
+//!   apt install -> one file -> start -> reload -> hang, kill -> upgrade -> remove -> install -> stop -> upgrade -> purge
 //! ```
 //!
 //! One machine lives through all of it, so the order matters: what fails early makes the rest fail. The gateway under test is
@@ -62,6 +62,14 @@ const TESTS: &[(&str, Shows)] = &[
     (
         "removal_keeps_the_policy_and_leaves_the_kernel_empty",
         life::removal,
+    ),
+    (
+        "installed_again_after_a_removal_it_runs_again",
+        life::installs_again,
+    ),
+    (
+        "an_upgrade_does_not_start_what_was_stopped",
+        life::upgrades_while_stopped,
     ),
     (
         "purge_leaves_what_the_administrator_wrote_and_no_more",

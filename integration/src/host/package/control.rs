@@ -86,7 +86,7 @@ impl Control {
         tree.file("DEBIAN/conffiles", 0o644, conffiles.as_bytes())?;
         let sums = tree.sums()?;
         tree.file("DEBIAN/md5sums", 0o644, sums.as_bytes())?;
-        for script in ["postinst", "prerm", "postrm"] {
+        for script in ["preinst", "postinst", "prerm", "postrm"] {
             let from = paths.workspace.join("packaging/debian").join(script);
             tree.file(&format!("DEBIAN/{script}"), 0o755, &read(&from)?)?;
         }
