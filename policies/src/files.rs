@@ -133,7 +133,10 @@ impl Walk<'_> {
             ),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => (
                 format!("{shown} cannot be read: {}", source::reason(&error)),
-                "ikd reads it as the user that it runs as".to_owned(),
+                format!(
+                    "ikd reads it as the user that it runs as; the package's is root, but without the right to read what is \
+                     another's: chown root {shown}"
+                ),
             ),
             Err(error) => (
                 format!("{shown} cannot be read: {}", source::reason(&error)),
