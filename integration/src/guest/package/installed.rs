@@ -49,9 +49,10 @@ pub(super) fn documentation(_: &mut World) -> Result<()> {
         "`ikctl relo<TAB>` became `{}`",
         completed.trim()
     );
-    let checked = well(
-        "ikctl check $(find /usr/share/doc/ikd/examples -name hq.yaml | head -n 1) 2>&1 || true",
+    // As /etc/ikd/README says, but for openssl, which a plain machine lacks.
+    well(
+        "cd /etc/ikd && (umask 077; head -c 32 /dev/urandom | base64 > branch.psk) \
+         && cp /usr/share/doc/ikd/examples/site-to-site/hq.yaml branch.yaml && ikctl check /etc/ikd",
     )?;
-    ensure!(!checked.is_empty(), "there are no examples");
-    Ok(())
+    well("rm /etc/ikd/branch.psk /etc/ikd/branch.yaml").map(drop)
 }

@@ -115,23 +115,26 @@ fn policy(tree: &mut Tree, date: &str) -> Result<()> {
     tree.compressed("usr/share/man/man5/ikd-policy.5", page.to_roff().as_bytes())
 }
 
-/// `Signals:` and lines below it become a section, its lines as they are; other paragraphs stay paragraphs.
+/// `Signals:` and lines below it become a section, with a sentence instead of the word a paragraph: lines that are further in
+/// stay as they are.
 fn after_help(roff: &mut Roff, help: &str) {
     for paragraph in help.split("\n\n") {
         let (first, lines) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
-        match first.strip_suffix(':') {
-            Some(heading) if lines.starts_with(' ') => {
-                roff.control("SH", [heading.to_uppercase().as_str()])
-                    .control("nf", []);
-                for line in lines.lines() {
-                    roff.text([roman(line)]);
-                }
-                roff.control("fi", []);
-            }
-            _ => {
-                roff.control("PP", []).text([roman(paragraph)]);
-            }
+        if !lines.starts_with(' ') {
+            roff.control("PP", []).text([roman(paragraph)]);
+            continue;
         }
+        match first.strip_suffix(':') {
+            Some(heading) if heading.split(' ').count() <= 2 => {
+                roff.control("SH", [heading.to_uppercase().as_str()])
+            }
+            _ => roff.control("PP", []).text([roman(first)]),
+        };
+        roff.control("nf", []);
+        for line in lines.lines() {
+            roff.text([roman(line)]);
+        }
+        roff.control("fi", []);
     }
 }
 
@@ -156,4 +159,33 @@ fn completions(tree: &mut Tree, mut command: Command) -> Result<()> {
         tree.file(&path, 0o644, &script)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_above_lines_become_sections_and_sentences_stay_sentences() {
+        let mut roff = Roff::new();
+        let help = "The table has one line for each:\n  a,b\n\nExit status:\n  0  well\n  1  not\n\nSee the\nbook.";
+        after_help(&mut roff, help);
+        let made = roff.to_roff();
+        let lines = [
+            ".PP",
+            "The table has one line for each:",
+            ".nf",
+            "  a,b",
+            ".fi",
+            ".SH \"EXIT STATUS\"",
+            ".nf",
+            "  0  well",
+            "  1  not",
+            ".fi",
+            ".PP",
+            "See the",
+            "book.",
+        ];
+        assert_eq!(made.trim(), lines.join("\n"));
+    }
 }
