@@ -9,7 +9,7 @@
 #
 # The addresses are there already. IKD_SECRET: the secret of both gateways. It may be run again.
 set -eu
-role=$1
+role=${1:?hq, branch, host-hq or host-branch}
 
 case $role in
     hq)     other=branch outside=192.168.56.11 other_outside=192.168.56.12 inside=10.1.0.0/16 other_inside=10.2.0.0/16 ;;
@@ -21,18 +21,22 @@ case $role in
         exit 2
         ;;
 esac
+package=${2:?the package to install}
+secret=${IKD_SECRET:?the secret of both gateways}
 
-DEBIAN_FRONTEND=noninteractive apt-get install -y "$2"
+# Again: another build may have the same version, or an older one.
+DEBIAN_FRONTEND=noninteractive apt-get install -y --reinstall --allow-downgrades "$package"
 
-# The policy holds the secret: nobody else may read it.
+# The secret beside the policy may have any character, but for a line's end.
 umask 077
+printf '%s\n' "$secret" > "/etc/ikd/$other.psk"
 cat > "/etc/ikd/$other.yaml" <<POLICY
 version: 1
 connections:
   $other:
     local:  { address: $outside, id: $role.example.com }
     remote: { address: $other_outside, id: $other.example.com }
-    auth:   { psk: "${IKD_SECRET:?the secret of both gateways}" }
+    auth:   { psk: { file: $other.psk } }
     children:
       lan: { local: $inside, remote: $other_inside, keep: up }
 POLICY

@@ -162,14 +162,16 @@ impl Gateway {
         ))
     }
 
-    /// What Vagrant runs, on the gateway and on the host behind it.
+    /// What Vagrant runs, on the gateway and on the host behind it. Twice, with a secret that YAML and the shell could stumble over.
     fn provision(&self, secret: &str) -> Result<()> {
         let Self { site, other, .. } = *self;
         let script = format!("sh {LAB}/files/{PROVISION}");
-        well(&format!(
-            "IKD_SECRET='{secret}' {script} {} {LAB}/files/ikd.deb",
-            site.name
-        ))?;
+        for _ in 0..2 {
+            well(&format!(
+                r#"IKD_SECRET='{secret}"\#' {script} {} {LAB}/files/ikd.deb"#,
+                site.name
+            ))?;
+        }
         well(&format!("ip netns exec {0} {script} {0}", self.host.name))?;
         self.meet(Step::Provisioned)?;
         self.answers(&format!(
