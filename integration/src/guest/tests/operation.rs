@@ -8,11 +8,14 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
 use super::harness::{self, BRIEFLY, PATIENCE, Test};
+use crate::blocks::blocks;
 use crate::guest::peers::ikd::policy_file;
 use crate::guest::peers::{Daemon, Gateway, Ikd, Kind, Shunt, eventually};
 use crate::guest::topology::{ALICE, ALICE_2, BOB, BOB_2};
 use crate::guest::traffic::{self, ping, tcp_connects};
 use crate::guest::world::{Pair, World, child, site_to_site};
+
+const OPERATING: &str = include_str!("../../../../docs/src/operating.md");
 
 pub(super) fn tests() -> Vec<Test> {
     vec![
@@ -29,6 +32,10 @@ pub(super) fn tests() -> Vec<Test> {
         Test::new(
             "a_peer_that_is_gone_is_noticed_and_one_that_returns_is_met_again",
             peer_gone,
+        ),
+        Test::new(
+            "the_books_firewall_keeps_in_what_no_policy_protects",
+            firewall,
         ),
         Test::new("no_start::port_in_use", port_in_use),
         Test::new("no_start::secret_that_others_can_read", readable_secret),
@@ -250,6 +257,38 @@ fn peer_gone(world: &World) -> Result<()> {
     pair.hq.shut_down()?;
     pair.branch.shut_down()?;
     harness::nothing_is_left(world)
+}
+
+/// As at boot, and while the daemon is started anew.
+fn firewall(world: &World) -> Result<()> {
+    let net = &world.net;
+    let (hq, branch) = site_to_site();
+    let answered = |wait| ping(&net.alice, ALICE, BOB, 2, 56, wait);
+    let blocks = blocks(OPERATING);
+    let rules = (blocks.iter()).find(|block| block.value("with") == Some("firewall"));
+    let rules = &rules.context("the book has no rules")?.text;
+    net.hq.output(Command::new("sh").args(["-euc", rules]))?;
+    let result = (|| {
+        let mut at_hq = Ikd::start(&net.hq, &hq)?;
+        let mut at_branch = Ikd::start(&net.branch, &branch)?;
+        at_hq.up("lan")?;
+        let through = answered(traffic::PATIENCE)?;
+        ensure!(through == 2, "{through} of 2 pings passed in the tunnel");
+        at_branch.shut_down()?;
+        at_hq.shut_down()?;
+        harness::nothing_is_left(world)?;
+        let mark = world.wire.mark();
+        ensure!(answered(BRIEFLY)? == 0, "bob answered without a tunnel");
+        harness::nothing_of_theirs_went_in_clear(world, mark)
+    })();
+    net.hq
+        .output(Command::new("nft").args(["delete", "table", "inet", "protected"]))?;
+    result?;
+    ensure!(
+        answered(traffic::PATIENCE)? == 2,
+        "alice does not reach bob without the rules either, so they prove nothing"
+    );
+    Ok(())
 }
 
 fn port_in_use(world: &World) -> Result<()> {
