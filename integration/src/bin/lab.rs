@@ -38,7 +38,7 @@ enum Command {
         /// Take the time: more seeds, more of everything that has a number.
         #[arg(long)]
         full: bool,
-        /// One stage (fmt, clippy, doc, book, unit, e2e, deny), or the tests whose names contain this.
+        /// One stage (fmt, clippy, doc, book, unit, e2e, package, pair, vagrant, deny), or the tests whose names contain this.
         #[arg(long)]
         only: Option<String>,
         /// The kernel to use, instead of the best one found.

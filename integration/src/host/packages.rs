@@ -89,8 +89,10 @@ pub fn require(packages: &[Package]) -> Result<()> {
         );
     }
     println!("lab: running {line}");
-    apt(&["update", "-q"])?;
-    let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
+    // A new machine upgrades itself in its first minutes: that is waited for.
+    const PATIENT: [&str; 3] = ["-q", "-o", "DPkg::Lock::Timeout=600"];
+    apt(&[&["update"][..], &PATIENT].concat())?;
+    let mut arguments = [&["install", "-y", "--no-install-recommends"][..], &PATIENT].concat();
     arguments.extend(&names);
     apt(&arguments)?;
     match missing.iter().find(|package| !is_present(package.present)) {

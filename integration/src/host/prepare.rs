@@ -5,7 +5,7 @@ use nix::unistd::Uid;
 
 use super::build::{self, Executable};
 use super::choose::{self, Way};
-use super::packages;
+use super::packages::{self, Package};
 use super::paths::Paths;
 use super::root::{self, Root};
 use super::vm::First;
@@ -44,7 +44,7 @@ pub fn plain_lab(paths: &Paths, wanted: Option<Way>) -> Result<Lab> {
 }
 
 fn lab_with(paths: &Paths, guest: impl FnOnce() -> Result<Guest> + Send) -> Result<Lab> {
-    host_packages()?;
+    packages::require(&host_packages())?;
     let (guest, programs) = std::thread::scope(|scope| {
         let guest = scope.spawn(guest);
         let programs = build::programs(paths);
@@ -55,14 +55,15 @@ fn lab_with(paths: &Paths, guest: impl FnOnce() -> Result<Guest> + Send) -> Resu
     Ok(guest.with(paths, programs?))
 }
 
-/// Installs the host's packages that every way needs.
-pub fn host_packages() -> Result<()> {
-    packages::require(packages::ALWAYS)?;
-    if Uid::effective().is_root() {
-        Ok(())
+/// The host's packages that every way needs.
+#[must_use]
+pub fn host_packages() -> Vec<Package> {
+    let of_user: &[Package] = if Uid::effective().is_root() {
+        &[]
     } else {
-        packages::require(packages::ROOTLESS)
-    }
+        packages::ROOTLESS
+    };
+    [packages::ALWAYS, of_user].concat()
 }
 
 /// Builds the guest's root and chooses its kernel.

@@ -14,10 +14,9 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Uid;
 
-use super::paths::{Paths, empty};
+use super::paths::Paths;
 
 const SUITE: &str = "trixie";
 /// The disk's size. The file is sparse, and the guest's changes never reach it.
@@ -127,32 +126,26 @@ impl Root {
             kernel: home.join("vmlinuz"),
         };
 
-        // Two labs at once: the second waits for the first one's root.
-        let lock = File::create(paths.lab.join(format!("{kin}lock")))?;
-        let _lock = Flock::lock(lock, FlockArg::LockExclusive)
-            .map_err(|(_, error)| error)
-            .with_context(|| format!("waiting for the root {}", recipe.name))?;
+        let _lock = paths.lock(&format!("root-{}", recipe.name))?;
         if !home.exists() {
-            for old in std::fs::read_dir(&paths.lab)?.flatten() {
-                if old.file_name().to_string_lossy().starts_with(&kin) && old.path().is_dir() {
-                    std::fs::remove_dir_all(old.path())?;
-                }
-            }
+            paths.forget(&kin)?;
             build(paths, recipe, &home)?;
         }
         Ok(root)
     }
 }
 
-/// Builds in a directory beside, so that an interrupted build leaves nothing that looks finished.
+/// Builds in a directory beside, so that an interrupted build leaves nothing that looks finished. One of this process's own:
+/// the mmdebstrap of a lab that was killed may go on for a while.
 fn build(paths: &Paths, recipe: &Recipe, home: &Path) -> Result<()> {
     println!(
         "lab: building the root \"{}\" ({})",
         recipe.name, recipe.about
     );
     let start = Instant::now();
-    let unfinished = paths.lab.join(format!("unfinished-{}", recipe.name));
-    empty(&unfinished)?;
+    let kin = format!("unfinished-{}-", recipe.name);
+    paths.forget(&kin)?;
+    let unfinished = paths.fresh(&format!("{kin}{}", std::process::id()))?;
     let log = unfinished.join("mmdebstrap.log");
     let mut mmdebstrap = Command::new("mmdebstrap");
     mmdebstrap.arg(if Uid::effective().is_root() {

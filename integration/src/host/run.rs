@@ -1,15 +1,17 @@
 //! One job in the guest, from the files it needs to the files it leaves.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::fcntl::{Flock, FlockArg};
 
 use super::choose::Way;
 use super::namespaces;
-use super::paths::empty;
+use super::paths::{Paths, empty};
 use super::prepare::Lab;
 use super::vm::{self, Machine, Wire};
 use crate::job::Job;
@@ -74,11 +76,8 @@ impl Lab {
         output: &mut (dyn Write + Send),
         wiring: &Wiring<'_>,
     ) -> Result<(u8, PathBuf)> {
-        // Two labs at once each have their own.
-        let scratch = self
-            .paths
-            .fresh(&format!("run-{name}-{}", std::process::id()))?;
-        let out = self.paths.lab.join(format!("out-{name}"));
+        let (scratch, _in_use) = scratch(&self.paths, name)?;
+        let out = scratch.join("out");
         let staging = scratch.join("job");
         self.pack(&staging, job, luggage)?;
         let status = match self.way {
@@ -95,10 +94,13 @@ impl Lab {
                 vm::run(&machine, &staging, &out, &scratch, limit, output)
             }
         };
-        if status.is_ok() {
-            std::fs::remove_dir_all(&scratch)?;
-        }
-        Ok((status?, out))
+        let status = status?;
+        let _collecting = self.paths.lock("runs")?;
+        let collected = self.paths.fresh(&format!("out-{name}"))?;
+        std::fs::rename(&out, &collected)
+            .with_context(|| format!("moving what the job left to {}", collected.display()))?;
+        std::fs::remove_dir_all(&scratch)?;
+        Ok((status, collected))
     }
 
     fn pack(&self, staging: &Path, job: &Job, luggage: &Luggage) -> Result<()> {
@@ -113,6 +115,28 @@ impl Lab {
         }
         Ok(())
     }
+}
+
+/// A directory of this run's own, since others may run the same job; it is in use for as long as the lock is held. Those that
+/// nobody uses any more are removed: of labs that were killed, and of failures of earlier labs.
+fn scratch(paths: &Paths, name: &str) -> Result<(PathBuf, Flock<File>)> {
+    let _sweeping = paths.lock("runs")?;
+    let lock = |directory: &Path| -> Result<_> {
+        let file = File::create(directory.join("in-use"))?;
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error.into())
+    };
+    let ours = format!("-{}", std::process::id());
+    for entry in paths.lab.read_dir()?.flatten() {
+        let (old, file_name) = (entry.path(), entry.file_name());
+        let file_name = file_name.to_string_lossy();
+        let another = file_name.starts_with("run-") && !file_name.ends_with(&ours);
+        if another && lock(&old).is_ok() {
+            std::fs::remove_dir_all(&old).with_context(|| format!("removing {}", old.display()))?;
+        }
+    }
+    let scratch = paths.fresh(&format!("run-{name}{ours}"))?;
+    let in_use = lock(&scratch).with_context(|| format!("locking {}", scratch.display()))?;
+    Ok((scratch, in_use))
 }
 
 /// A hard link where it can be, a copy where not; the mode is kept.
@@ -174,5 +198,28 @@ fn forward(mut from: impl Read, to: &mut (dyn Write + Send)) {
         {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_killed_labs_left_is_removed_and_what_is_in_use_stays() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let paths = Paths::within(directory.path());
+        let ours = format!("run-failed-{}", std::process::id());
+        for name in ["run-killed-1", "run-going-on-2", "out-killed", &ours] {
+            std::fs::create_dir(paths.lab.join(name)).expect("made");
+        }
+        let in_use = File::create(paths.lab.join("run-going-on-2/in-use")).expect("made");
+        let _in_use = Flock::lock(in_use, FlockArg::LockExclusive).expect("free");
+
+        let (new, _in_use) = scratch(&paths, "test").expect("made");
+        assert!(new.is_dir());
+        let there = |name: &str| paths.lab.join(name).is_dir();
+        assert!(!there("run-killed-1"));
+        assert!(there("run-going-on-2") && there("out-killed") && there(&ours));
     }
 }

@@ -22,6 +22,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::build::{self, cargo};
 use super::choose::Way;
 use super::docs::html;
+use super::package;
+use super::packages::{self, Package};
 use super::paths::Paths;
 use super::plain;
 use super::prepare::{self, Guest, Lab};
@@ -96,11 +98,12 @@ struct Line {
 
 /// Runs the stages. Returns whether nothing failed.
 pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
-    prepare::host_packages()?;
     let mut report = Report {
+        paths: paths.clone(),
         lines: Vec::new(),
         only: options.only.clone(),
     };
+    packages::require(&report.packages())?;
     std::thread::scope(|scope| -> Result<()> {
         let guest = report
             .wants("e2e")
@@ -155,6 +158,7 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
 }
 
 struct Report {
+    paths: Paths,
     lines: Vec<Line>,
     only: Option<String>,
 }
@@ -177,13 +181,28 @@ impl Report {
         }
     }
 
+    /// The host's packages that the stages need, for all of them at once: who is not root has one line to run, before any
+    /// stage begins. Whether e2e needs a virtual machine is found out later; the plain machines always do.
+    fn packages(&self) -> Vec<Package> {
+        let mut needed = Vec::new();
+        if TESTS.iter().any(|stage| self.wants(stage)) {
+            needed.extend(prepare::host_packages());
+        }
+        if self.wants("package") || self.wants("pair") {
+            needed.extend(packages::VIRTUAL_MACHINE);
+            needed.extend(package::PACKAGING);
+        }
+        needed
+    }
+
     fn stage(&mut self, stage: &'static str, budget: f64, work: impl FnOnce() -> Result<Found>) {
         if !self.wants(stage) {
             return;
         }
         println!("\nlab: {stage}");
+        let lock = self.paths.lock(&format!("stage-{stage}"));
         let start = Instant::now();
-        let found = work().unwrap_or_else(|error| {
+        let found = lock.and_then(|_lock| work()).unwrap_or_else(|error| {
             println!("lab: {stage} failed: {error:#}");
             Found::one(false)
         });
@@ -240,7 +259,14 @@ impl Report {
             sum.ignored += line.found.ignored;
             sum.skipped.extend(line.found.skipped);
         }
-        println!("{:<8} {minutes:>7.1}\n\n{}", "total", sum.counts());
+        println!("{:<8} {minutes:>7.1}", "total");
+        // Nobody means nothing by it: a name was mistyped.
+        let nothing = sum.passed + sum.failed + sum.ignored == 0 && sum.skipped.is_empty();
+        if let Some(only) = self.only.filter(|_| nothing) {
+            println!("\nno stage is called {only:?}, and no test's name contains it");
+            sum.failed = 1;
+        }
+        println!("\n{}", sum.counts());
         sum.failed == 0
     }
 }
@@ -481,4 +507,46 @@ fn dependencies(
         bail!("a dependency is not as deny.toml wants it (see above)");
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(only: &str) -> Report {
+        Report {
+            paths: Paths::within(std::path::Path::new("/nowhere")),
+            lines: Vec::new(),
+            only: Some(only.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_name_that_nothing_has_is_a_failure() {
+        assert!(!report("tpyo").close());
+        let mut skipped = report("vagrant");
+        skipped.lines.push(Line {
+            stage: "vagrant",
+            minutes: 0.0,
+            budget: 1.0,
+            found: Found {
+                skipped: vec!["there is none".to_owned()],
+                ..Found::default()
+            },
+        });
+        assert!(skipped.close());
+    }
+
+    #[test]
+    fn the_packages_of_all_stages_are_named_before_the_first() {
+        let names = |only: &str| {
+            let packages = report(only).packages();
+            packages.iter().map(|one| one.name).collect::<Vec<_>>()
+        };
+        assert!(names("fmt").is_empty());
+        assert!(names("unit").contains(&"iproute2"));
+        for needed in ["mmdebstrap", "qemu-system-x86", "dpkg-dev"] {
+            assert!(names("package").contains(&needed), "{needed}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::paths::Paths;
 
 /// The program `name` of the package of that name, built once. A machine that cannot have it says why.
 pub fn installed(paths: &Paths, name: &str, arguments: &[&str]) -> Result<PathBuf, String> {
+    let _lock = (paths.lock(name)).map_err(|error| format!("{error:#}"))?;
     let program = paths.tools.join("bin").join(name);
     if program.exists() {
         return Ok(program);

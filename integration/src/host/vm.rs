@@ -115,7 +115,8 @@ pub fn run(
     let mut qemu = qemu(machine, &console);
     for (name, disk, mode) in [
         ("job", &job_disk, "readonly=on"),
-        ("result", &result_disk, "readonly=off"),
+        // A full disk is the guest's error, which it tells, and no reason to stop it for ever, as QEMU would.
+        ("result", &result_disk, "readonly=off,werror=report"),
     ] {
         qemu.arg("-drive").arg(format!(
             "file={},if=none,id={name},format=raw,{mode}",
@@ -166,6 +167,7 @@ pub fn run(
 /// # Errors
 /// Why there is no KVM.
 pub fn kvm_comes_up(paths: &Paths, root: &Root) -> Result<(), String> {
+    let _lock = (paths.lock("kvm-probe")).map_err(|error| format!("{error:#}"))?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let answer_file = paths.lab.join("kvm-probe");
     if let Ok(answer) = std::fs::read_to_string(&answer_file)

@@ -129,8 +129,9 @@ impl Control {
 fn epoch(paths: &Paths) -> Result<u64> {
     if let Some(said) = std::env::var_os("SOURCE_DATE_EPOCH") {
         let number = said.to_str().and_then(|text| text.parse().ok());
-        return number
-            .with_context(|| format!("SOURCE_DATE_EPOCH is {said:?}, which is no number of seconds"));
+        return number.with_context(|| {
+            format!("SOURCE_DATE_EPOCH is {said:?}, which is no number of seconds")
+        });
     }
     let mut git = Command::new("git");
     git.current_dir(&paths.workspace)

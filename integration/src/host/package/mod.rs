@@ -34,7 +34,7 @@ pub const NAME: &str = "ikd";
 const PROFILE: &str = "dist";
 
 /// What the host needs for it.
-const PACKAGING: &[Package] = &[Package {
+pub const PACKAGING: &[Package] = &[Package {
     name: "dpkg-dev",
     why: "finds the libraries that the programs need",
     present: "dpkg-shlibdeps",
@@ -52,6 +52,7 @@ pub fn build(paths: &Paths, revision: &str) -> Result<PathBuf> {
             "a revision has letters, digits, `.`, `~` and `+` only, and {revision:?} has others or none"
         );
     }
+    let _lock = paths.lock("deb")?;
     let programs = programs(paths)?;
     let home = paths.target.join("debian");
     let root = home.join("tree");
