@@ -59,7 +59,7 @@ pub fn build(paths: &Paths, revision: &str) -> Result<PathBuf> {
     paths::empty(&root)?;
     let control = Control::gather(paths, &home, &programs, revision)?;
 
-    let mut tree = Tree::new(root);
+    let mut tree = Tree::new(root)?;
     contents::put(&mut tree, paths, &programs)?;
     manuals::put(&mut tree, &control.date()?)?;
     control.put(&mut tree, paths)?;

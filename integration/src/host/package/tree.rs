@@ -17,11 +17,14 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) const fn new(root: PathBuf) -> Self {
-        Self {
+    /// Nothing yet, in this directory. Its mode is that of `./` in the package, so it is not left to the umask either.
+    pub(super) fn new(root: PathBuf) -> Result<Self> {
+        let tree = Self {
             root,
             files: Vec::new(),
-        }
+        };
+        tree.directory("", 0o755)?;
+        Ok(tree)
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -101,4 +104,34 @@ impl Tree {
 /// A file of the checkout.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("reading {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_those_that_were_asked_for_whatever_the_umask_has_made() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = directory.path().to_owned();
+        fs::set_permissions(&root, Permissions::from_mode(0o700)).expect("set");
+        let mut tree = Tree::new(root.clone()).expect("made");
+        tree.directory("etc/ikd", 0o750).expect("made");
+        tree.file("etc/ikd/README", 0o644, b"text")
+            .expect("written");
+        for (path, mode) in [
+            ("", 0o755),
+            ("etc", 0o755),
+            ("etc/ikd", 0o750),
+            ("etc/ikd/README", 0o644),
+        ] {
+            let there = root
+                .join(path)
+                .metadata()
+                .expect("there")
+                .permissions()
+                .mode();
+            assert_eq!(there & 0o7777, mode, "{path:?}");
+        }
+    }
 }
