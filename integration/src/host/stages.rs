@@ -144,10 +144,10 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
         report.stage("book", 1.0, || the_book(paths, mdbook));
         report.stage("unit", 6.0, || unit_tests(paths, options));
         report.stage("e2e", 14.0, || end_to_end_tests(paths, options, guest));
-        report.stage("package", 4.0, || {
+        report.stage("package", 6.0, || {
             on_plain_machine(paths, &plain, "package", plain::package_life)
         });
-        report.stage("pair", 4.0, || {
+        report.stage("pair", 2.5, || {
             on_plain_machine(paths, &plain, "pair", plain::pair_of_gateways)
         });
         report.stage("vagrant", 0.2, || vagrant(paths));
