@@ -175,6 +175,8 @@ codes! {
     KernelNone = "kernel-none", Configuration;
     /// Rekeying is not there yet: the peer was told NO_ADDITIONAL_SAS.
     RekeyUnsupported = "rekey-unsupported", Configuration;
+    /// There is no Child SA of this child to be rekeyed.
+    NotUp = "not-up", Operator;
     /// The peer sent no certificate, and no key of it is configured.
     CertificateMissing = "certificate-missing", Configuration;
     /// The peer sent more certificates, or more bytes of them, than are looked at.

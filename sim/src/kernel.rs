@@ -3,7 +3,8 @@
 //! It refuses a second SA with the same SPI and destination, keeps one policy per selector and direction, and checks the
 //! promises: when an outbound protect policy stands, an outbound SA with its reqid and mode stands; when an outbound SA is
 //! added, its inbound partner is there already; transport mode is for the two ends themselves, and forwards nothing; where
-//! a policy concerns IPv6, neighbour discovery has its hole.
+//! a policy concerns IPv6, neighbour discovery has its hole. Traffic that it is given goes out by the newest outbound SA of
+//! its policy's reqid, as in the real one.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -26,6 +27,8 @@ pub struct FakeKernel {
     pub sas: BTreeMap<(u32, IpAddr), SaInstall>,
     /// By selector and direction.
     pub policies: BTreeMap<(SelectorPair, Direction), PolicyInstall>,
+    /// What it knows besides of each SA.
+    lives: BTreeMap<(u32, IpAddr), Life>,
     /// How many steps it has taken.
     pub steps: u64,
     /// Refuse the step with this number (from the first of this kernel's life).
@@ -34,7 +37,73 @@ pub struct FakeKernel {
     pub broken: Vec<String>,
 }
 
+/// What happened to an SA since it was added.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    /// The step that added it.
+    added: u64,
+    packets: u64,
+}
+
+/// What became of a packet that was to go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// No policy, or one that passes it, fits.
+    Clear,
+    /// A policy drops it.
+    Blocked,
+    /// A policy protects it, and there is no SA.
+    NoSa,
+    /// It goes out by this SA.
+    Protected(SaReference),
+}
+
+/// What became of a packet that came in by an SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// There is no such SA.
+    NoSa,
+    /// It was received.
+    Accepted {
+        /// Whether the engine asked to be told of this one.
+        told: bool,
+    },
+}
+
 impl FakeKernel {
+    /// Sends a packet.
+    pub fn send(&mut self, source: IpAddr, destination: IpAddr) -> Sent {
+        let wanted = match self.verdict(Direction::Out, source, destination) {
+            None | Some(PolicyAction::Pass) => return Sent::Clear,
+            Some(PolicyAction::Block) => return Sent::Blocked,
+            Some(PolicyAction::Protect { reqid, mode, .. }) => (reqid, mode),
+        };
+        let lives = &mut self.lives;
+        let newest = (self.sas.iter())
+            .filter(|(_, sa)| !sa.inbound && (sa.reqid, sa.mode) == wanted)
+            .max_by_key(|(key, _)| lives.get(key).map(|life| life.added));
+        let Some((&key, _)) = newest else {
+            return Sent::NoSa;
+        };
+        if let Some(life) = lives.get_mut(&key) {
+            life.packets += 1;
+        }
+        let (spi, destination) = key;
+        Sent::Protected(SaReference { spi, destination })
+    }
+
+    /// Receives a packet.
+    pub fn receive(&mut self, sa: SaReference) -> Received {
+        let key = (sa.spi, sa.destination);
+        let (Some(sa), Some(life)) = (self.sas.get(&key), self.lives.get_mut(&key)) else {
+            return Received::NoSa;
+        };
+        life.packets += 1;
+        Received::Accepted {
+            told: sa.tell_first_packet && life.packets == 1,
+        }
+    }
+
     /// Carries out a request as [`ike::engine::io`] says it is to be carried out.
     ///
     /// # Errors
@@ -97,8 +166,14 @@ impl FakeKernel {
                     return refuse("EINVAL", Some("the ends are of two families"));
                 }
                 self.sas.insert(key, *sa);
+                let life = Life {
+                    added: number,
+                    packets: 0,
+                };
+                self.lives.insert(key, life);
             }
             KernelAction::DeleteSa(SaReference { spi, destination }) => {
+                self.lives.remove(&(spi, destination));
                 if self.sas.remove(&(spi, destination)).is_none() {
                     return refuse("ESRCH", None);
                 }

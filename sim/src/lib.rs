@@ -4,6 +4,7 @@
 //!   World
 //!    |- clock            jumps to the next thing that is due; nothing sleeps
 //!    |- Network          delays, drops, doubles and reorders datagrams, by a seed
+//!    |- Traffic          packets through the tunnels, and what became of them
 //!    '- Node*            an engine, its FakeKernel, the owner of its secrets, what it said
 //!   ScriptedPeer        a peer that says anything, with the right keys
 //! ```
@@ -24,6 +25,7 @@ pub mod peer;
 pub mod provider;
 pub mod random;
 pub mod setup;
+pub mod traffic;
 pub mod world;
 
 pub use kernel::FakeKernel;

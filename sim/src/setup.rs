@@ -114,6 +114,7 @@ impl End {
                 keep: self.keep,
                 replay_window: 128,
                 hard_lifetime: Duration::from_secs(8 * 3600),
+                rekey_after: None,
                 priority: None,
             })
         });

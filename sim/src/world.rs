@@ -7,6 +7,7 @@ use ike::engine::io::{Command, CommandId, Input, Reply, Transmit};
 
 use crate::network::{Fate, Network, Quality};
 use crate::node::Node;
+use crate::traffic::Traffic;
 
 /// Decides the fate of a datagram: how many were sent before it, and the datagram.
 pub type Meddler = Box<dyn FnMut(u64, &Transmit) -> Fate>;
@@ -19,6 +20,8 @@ pub struct World {
     pub nodes: Vec<Node>,
     /// What is under way between them.
     pub network: Network,
+    /// Packets that go through the tunnels all the time.
+    pub traffic: Traffic,
     /// Somebody on the wire.
     pub meddler: Option<Meddler>,
     /// How often something was due: a timer, or a datagram that arrived.
@@ -44,6 +47,7 @@ impl World {
             now,
             nodes,
             network: Network::new(seed, quality),
+            traffic: Traffic::new(seed),
             meddler: None,
             steps: 0,
             datagrams: 0,
@@ -140,6 +144,7 @@ impl World {
             let deadlines = self.nodes.iter().filter_map(Node::deadline);
             let Some(next) = deadlines
                 .chain(self.network.next())
+                .chain(self.traffic.next())
                 .min()
                 .filter(|next| *next <= end)
             else {
@@ -160,6 +165,12 @@ impl World {
 
     fn step(&mut self) {
         let now = self.now;
+        for (at, event) in self
+            .traffic
+            .step(now, self.network.quality, &mut self.nodes)
+        {
+            self.input(at, Input::KernelEvent(event));
+        }
         if let Some((path, bytes)) = self.network.arrive(now) {
             let receiver = self
                 .nodes

@@ -249,6 +249,7 @@ fn connection(tunnel: u32, headquarters: bool, keep: Keep, proof: Proof) -> Conn
         keep,
         replay_window: 128,
         hard_lifetime: Duration::from_secs(8 * 3600),
+        rekey_after: None,
         priority: None,
     };
     Connection {

@@ -311,6 +311,8 @@ pub struct Child {
     pub replay_window: u32,
     /// After this long the kernel stops using the SA, whatever happened to us.
     pub hard_lifetime: Duration,
+    /// After this long, less up to a tenth, we replace it; shorter than [`Self::hard_lifetime`]. `None`: only the peer does.
+    pub rekey_after: Option<Duration>,
     /// An explicit place among all policies, 1 first; `None`: by how narrow the selectors are.
     pub priority: Option<u16>,
 }

@@ -108,7 +108,7 @@ impl Engine {
         for (own, child) in dropped {
             self.with_sa(own, |sa, shared| {
                 sa.withdraw(|queued| queued.name == child);
-                sa.delete_child(shared, |sa| sa.child.name == child, &Cause::TakenDown);
+                sa.delete_child(shared, &child, &Cause::TakenDown);
             });
         }
         let after = self.places();

@@ -274,9 +274,7 @@ impl Engine {
             .iter()
             .filter_map(|own| self.ike_sas.get(own)?.established())
             .flat_map(|established| &established.children)
-            .any(|sa| {
-                sa.child.name == *child && matches!(sa.state, ike_sa::ChildState::Installed(_))
-            })
+            .any(|sa| sa.child.name == *child && matches!(sa.state, ike_sa::ChildState::InUse(_)))
     }
 
     /// Takes what the IKE SAs have to say, until nothing is left to be said.
@@ -676,7 +674,7 @@ impl Engine {
                 for own in sas {
                     self.with_sa(own, |sa, shared| {
                         sa.withdraw(|queued| queued.name == child);
-                        sa.delete_child(shared, |sa| sa.child.name == child, &Cause::TakenDown);
+                        sa.delete_child(shared, &child, &Cause::TakenDown);
                     });
                 }
             }
@@ -686,6 +684,33 @@ impl Engine {
             self.reply(waiting, Reply::Failed(Box::new(failure)));
         }
         self.reply_when_clean(command);
+    }
+
+    /// `rekey`: answered when the new one is in use.
+    pub(super) fn command_rekey(&mut self, command: CommandId, name: Name, child: Name) {
+        let Some(entry) = self.connections.entries.get(&name) else {
+            return self.reply(command, Reply::NotFound { name });
+        };
+        let mut children = entry.connection.children.iter();
+        if !children.any(|known| known.name == child) {
+            return self.reply(command, Reply::NotFound { name: child });
+        }
+        let in_use = entry.sas.iter().rev().find_map(|own| {
+            let mut children = self.ike_sas.get(own)?.established()?.children.iter();
+            let found = children.find(|sa| {
+                sa.child.name == child && matches!(sa.state, ike_sa::ChildState::InUse(_))
+            });
+            Some((*own, found?.number))
+        });
+        match in_use {
+            Some((own, number)) => {
+                self.with_sa(own, |sa, shared| sa.rekey_for(shared, number, command));
+            }
+            None => {
+                let failure = Failure::new(Step::Start, Cause::NotUp);
+                self.reply(command, Reply::Failed(Box::new(failure)));
+            }
+        }
     }
 
     pub(super) fn reply(&mut self, command: CommandId, reply: Reply) {

@@ -88,6 +88,34 @@ pub enum Event {
         /// What is protected on the peer's side.
         remote: Vec<Selector>,
     },
+    /// A Child SA (phase 2) was replaced: traffic goes out by the new one.
+    ChildRekeyed {
+        /// Of which connection.
+        connection: Name,
+        /// Which child.
+        child: Name,
+        /// The SPI of packets that came in by the old one.
+        old_spi_in: u32,
+        /// The SPI of packets that come in.
+        spi_in: u32,
+        /// The SPI of packets that go out.
+        spi_out: u32,
+        /// The algorithms, in the words of the policy language.
+        suite: String,
+        /// Whether we asked for it.
+        by_us: bool,
+    },
+    /// An SA could not be replaced; the old one goes on.
+    RekeyFailed {
+        /// Of which connection.
+        connection: Name,
+        /// Which child; `None`: the IKE SA.
+        child: Option<Name>,
+        /// Why.
+        failure: Failure,
+        /// When we try again by ourselves.
+        retry_in: Option<Duration>,
+    },
     /// A Child SA is gone from the kernel.
     ChildDown {
         /// Of which connection.
@@ -255,6 +283,8 @@ impl Event {
             Self::IkeSaEstablished { .. } => "ike-sa-established",
             Self::IkeSaClosed { .. } => "ike-sa-closed",
             Self::ChildUp { .. } => "child-up",
+            Self::ChildRekeyed { .. } => "child-rekeyed",
+            Self::RekeyFailed { .. } => "rekey-failed",
             Self::ChildDown { .. } => "child-down",
             Self::ConnectionFailed { .. } => "connection-failed",
             Self::ChildFailed { .. } => "child-failed",
@@ -277,10 +307,12 @@ impl Event {
             | Self::IkeSaEstablished { .. }
             | Self::IkeSaClosed { .. }
             | Self::ChildUp { .. }
+            | Self::ChildRekeyed { .. }
             | Self::ChildDown { .. }
             | Self::Configured { .. } => Level::Info,
             Self::ConnectionFailed { .. }
             | Self::ChildFailed { .. }
+            | Self::RekeyFailed { .. }
             | Self::PeerRefused { .. }
             | Self::Hint { .. }
             | Self::CookieMode { .. } => Level::Warning,

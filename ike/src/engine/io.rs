@@ -254,6 +254,8 @@ pub struct SaInstall {
     pub replay_window: u32,
     /// The kernel deletes the SA after this long.
     pub hard_lifetime: Duration,
+    /// Whether the kernel is to tell the first packet, as a soft [`KernelEvent::Expire`] (some tell it with the second).
+    pub tell_first_packet: bool,
 }
 
 /// The direction of a policy.
@@ -356,6 +358,13 @@ pub enum Command {
         connection: Name,
         /// One child of it only.
         child: Option<Name>,
+    },
+    /// Replace the Child SA of a child by a new one. Answered when that is in use, or failed.
+    Rekey {
+        /// Which connection.
+        connection: Name,
+        /// Which child of it.
+        child: Name,
     },
     /// Tell everything.
     List,

@@ -38,7 +38,7 @@ impl Engine {
             standing.up += usize::from(established().next().is_some());
             standing.children += established()
                 .flat_map(|established| &established.children)
-                .filter(|child| matches!(child.state, ChildState::Installed(_)))
+                .filter(|child| matches!(child.state, ChildState::InUse(_)))
                 .count();
         }
         standing
@@ -119,6 +119,7 @@ impl Engine {
                     established
                         .children
                         .iter()
+                        .filter(|child| child.is_current())
                         .map(|child| self.child_snapshot(child))
                         .collect()
                 })
@@ -128,15 +129,15 @@ impl Engine {
 
     fn child_snapshot(&self, sa: &ChildSa) -> ChildSnapshot {
         let age = match sa.state {
-            ChildState::Installing => None,
-            ChildState::Installed(since) => Some(self.shared.now.boot.saturating_sub(since)),
+            ChildState::InUse(since) => Some(self.shared.now.boot.saturating_sub(since)),
+            _ => None,
         };
         ChildSnapshot {
             name: sa.child.name.clone(),
             mode: sa.child.mode,
             inbound: sa.inbound,
             outbound: sa.outbound,
-            reqid: sa.reqid,
+            reqid: sa.line.reqid,
             suite: sa.suite.to_string(),
             esn: sa.suite.esn,
             local: sa.local.clone(),

@@ -245,6 +245,7 @@ impl Engine {
         match command {
             Command::Up { connection, child } => self.command_up(id, connection, child),
             Command::Down { connection, child } => self.command_down(id, connection, child),
+            Command::Rekey { connection, child } => self.command_rekey(id, connection, child),
             Command::List => {
                 let snapshot = self.snapshot();
                 self.reply(id, Reply::Snapshot(Box::new(snapshot)));
@@ -330,11 +331,13 @@ impl Engine {
     }
 
     fn kernel_event(&mut self, event: &KernelEvent) {
-        let (KernelEvent::Expire { sa, hard: true } | KernelEvent::Missing { sa }) = *event else {
-            return;
-        };
+        let (KernelEvent::Expire { sa, .. } | KernelEvent::Missing { sa }) = *event;
+        let soft = matches!(event, KernelEvent::Expire { hard: false, .. });
         if let Some(own) = self.shared.esp.get(&(sa.spi, sa.destination)).copied() {
-            self.with_sa(own, |ike_sa, shared| ike_sa.expired(shared, sa));
+            self.with_sa(own, |ike_sa, shared| match soft {
+                true => ike_sa.soft_expired(shared, sa),
+                false => ike_sa.expired(shared, sa),
+            });
         }
     }
 

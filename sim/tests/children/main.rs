@@ -51,6 +51,7 @@ fn child(child: &str, mode: Mode, local: &[&str], remote: &[&str]) -> Child {
         keep: Keep::Passive,
         replay_window: usual.replay_window,
         hard_lifetime: usual.hard_lifetime,
+        rekey_after: usual.rekey_after,
         priority: None,
     }
 }

@@ -125,6 +125,7 @@ fn clone_child(child: &ike::config::Child) -> ike::config::Child {
         keep: child.keep,
         replay_window: child.replay_window,
         hard_lifetime: child.hard_lifetime,
+        rekey_after: child.rekey_after,
         priority: child.priority,
     }
 }

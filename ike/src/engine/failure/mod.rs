@@ -285,6 +285,8 @@ pub enum Cause {
     KernelModeNone,
     /// Rekeying is not there yet: the peer was told NO_ADDITIONAL_SAS.
     RekeyUnsupported,
+    /// There is no Child SA of this child to be rekeyed.
+    NotUp,
 }
 
 impl Cause {
@@ -346,6 +348,7 @@ impl Cause {
             Self::Limit { .. } => FailureCode::Limit,
             Self::KernelModeNone => FailureCode::KernelNone,
             Self::RekeyUnsupported => FailureCode::RekeyUnsupported,
+            Self::NotUp => FailureCode::NotUp,
         }
     }
 

@@ -233,8 +233,9 @@ impl fmt::Display for Cause {
                 f.write_str("Child SAs are not installed in this mode (kernel: none)")
             }
             Self::RekeyUnsupported => f.write_str(
-                "the peer wanted to rekey, which is not there yet; the SAs in use go on",
+                "the peer wanted to rekey the IKE SA, which is not there yet; the SAs in use go on",
             ),
+            Self::NotUp => f.write_str("it is not up, so that there is nothing to rekey"),
         }
     }
 }

@@ -5,6 +5,8 @@
 //!   theirs:  Offered --choose--> Negotiated --kernel--> Installing -> Installed, then our response
 //! ```
 //!
+//! A rekeying is the same with REKEY_SA before it; what is asked for is what stands (section 2.8): [`super::rekey_child`].
+//!
 //! The mode is what our child says. A peer that asks for transport mode where it says tunnel gets tunnel mode, as the RFC
 //! has it; one that wants tunnel mode where it says transport gets nothing. From the kernel on: [`super::child_sa`].
 
@@ -29,8 +31,10 @@ use crate::wire::payload::Payload;
 use crate::wire::{KeyExchange, Nonce, SecurityAssociation, SpiBytes, TrafficSelectors};
 
 use super::Established;
-use super::child_sa::mode_payload;
+use super::child_sa::{ChildSa, mode_payload};
+use super::established::Gone;
 use super::initiator::{generate, ts_payload};
+use super::rekey_child::Replaces;
 
 /// SPIs below are reserved (RFC 4303 section 2.1).
 const FIRST_SPI: u32 = 256;
@@ -45,6 +49,10 @@ pub(in crate::engine) struct Proposed {
     pub(super) key: Option<Box<dyn EphemeralKey>>,
     pub(super) method: Option<KeyExchangeMethod>,
     pub(super) tried: Vec<KeyExchangeMethod>,
+    /// What it is to replace, in a rekeying.
+    pub(super) replaces: Option<Replaces>,
+    /// Whether it has not been taken down since.
+    pub(super) wanted: bool,
     in_auth: bool,
 }
 
@@ -66,15 +74,36 @@ impl Proposed {
         child: Arc<Child>,
         nonce: Option<Vec<u8>>,
     ) -> Result<Self, Cause> {
+        let ends = protected(&child, path)?;
         let in_auth = nonce.is_none();
-        let Protected { local, remote } = protected(&child, path)?;
+        let method = first_method(&child).filter(|_| !in_auth);
+        Self::with(shared, path, child, nonce, ends, method)
+    }
+
+    /// One that is to replace another: with the same selectors, and the same key exchange where it had one.
+    pub(super) fn successor(shared: &mut Shared, path: Path, old: &ChildSa) -> Result<Self, Cause> {
+        let child = old.child.clone();
+        let ends = Protected {
+            local: old.local.clone(),
+            remote: old.remote.clone(),
+        };
+        let method = old.suite.key_exchange.or_else(|| first_method(&child));
+        let nonce = shared.nonce();
+        let mut this = Self::with(shared, path, child, Some(nonce), ends, method)?;
+        this.replaces = Some(Replaces::new(old));
+        Ok(this)
+    }
+
+    fn with(
+        shared: &mut Shared,
+        path: Path,
+        child: Arc<Child>,
+        nonce: Option<Vec<u8>>,
+        Protected { local, remote }: Protected,
+        method: Option<KeyExchangeMethod>,
+    ) -> Result<Self, Cause> {
+        let in_auth = nonce.is_none();
         usable_proposals(&child)?;
-        let method = child
-            .proposals
-            .iter()
-            .flat_map(EspProposal::key_exchange_methods)
-            .next()
-            .filter(|_| !in_auth);
         let key = method.map(|method| generate(shared, method)).transpose()?;
         let spi_in = shared.fresh_esp_spi(path.local.ip());
         let tried = method.into_iter().collect();
@@ -87,16 +116,20 @@ impl Proposed {
             key,
             method,
             tried,
+            replaces: None,
+            wanted: true,
             in_auth,
         })
     }
 
-    /// USE_TRANSPORT_MODE where that is the mode, SA, the nonce and the key exchange where they are the child's own, TSi
-    /// and TSr.
+    /// REKEY_SA in a rekeying, USE_TRANSPORT_MODE where that is the mode, SA, the nonce and the key exchange where they are
+    /// the child's own, TSi and TSr.
     pub(super) fn payloads(&self) -> Vec<Payload<'static>> {
         let proposals = usable_proposals(&self.child).expect("looked at when it was made");
         let offer = esp_to_wire(&*proposals, self.spi_in.into(), exchange(self.in_auth));
-        let mut payloads = mode_payload(self.child.mode);
+        let rekeys = self.replaces.as_ref().map(Replaces::notify);
+        let mut payloads: Vec<_> = rekeys.into_iter().collect();
+        payloads.extend(mode_payload(self.child.mode));
         payloads.push(Payload::Sa(offer));
         if !self.in_auth {
             payloads.push(Payload::Nonce(Nonce {
@@ -160,6 +193,11 @@ impl Accepted {
     pub(super) const fn has_nonce(&self) -> bool {
         self.nonce.is_some()
     }
+
+    /// The lower of the two nonces that it is made with (RFC 7296 section 2.8.1).
+    pub(super) fn lowest_nonce(&self, (ni, nr): (&[u8], &[u8])) -> Vec<u8> {
+        ni.min(self.nonce.as_deref().unwrap_or(nr)).to_vec()
+    }
 }
 
 /// A child that the peer asks for.
@@ -216,12 +254,31 @@ pub(super) struct Negotiated {
     pub(super) initiator: bool,
 }
 
+impl Negotiated {
+    /// What the peer is told when it is not wanted after all.
+    pub(super) const fn gone(&self) -> Gone {
+        Gone {
+            inbound: self.spi_in,
+            outbound: Some(self.spi_out),
+        }
+    }
+}
+
 /// Why a child that the peer asked for cannot be made.
 pub(super) enum ChildRefusal {
     /// Another key exchange method is to be used.
     OtherMethod(KeyExchangeMethod),
     /// Nothing fits; the child that came nearest.
     Failed(Option<Arc<Child>>, Cause),
+}
+
+/// The key exchange that we would rather have, where the child has one of its own.
+fn first_method(child: &Child) -> Option<KeyExchangeMethod> {
+    let mut methods = child
+        .proposals
+        .iter()
+        .flat_map(EspProposal::key_exchange_methods);
+    methods.next()
 }
 
 /// Checks what the peer accepted against what we proposed, and derives the keys.
@@ -309,12 +366,14 @@ type Choice = (
     Option<(KeyExchangeMethod, Vec<u8>)>,
 );
 
-/// Chooses the configured child that fits what the peer asks for, and what of it.
+/// Chooses the configured child that fits what the peer asks for, and what of it. In a rekeying it is the child of what is
+/// to be replaced.
 pub(super) fn choose(
     shared: &mut Shared,
     established: &Established,
     path: Path,
     offered: &Offered,
+    replaced: Option<&ChildSa>,
     (ni, nr): (&[u8], &[u8]),
 ) -> Result<Choice, ChildRefusal> {
     let failed = |child: &Arc<Child>, cause| ChildRefusal::Failed(Some(child.clone()), cause);
@@ -323,7 +382,7 @@ pub(super) fn choose(
         return Err(ChildRefusal::Failed(None, Cause::KernelModeNone));
     }
     let limit = shared.limits.children_per_ike_sa;
-    if established.children.len() >= limit {
+    if replaced.is_none() && established.standing() >= limit {
         return Err(ChildRefusal::Failed(
             None,
             Cause::Limit {
@@ -332,8 +391,14 @@ pub(super) fn choose(
             },
         ));
     }
-    let fitting = fitting_children(connection, path, offered)
-        .map_err(|cause| ChildRefusal::Failed(None, cause))?;
+    let fitting = match replaced {
+        Some(old) => fitting_successor(old, offered).map(|fitting| vec![fitting]),
+        None => fitting_children(connection, path, offered),
+    };
+    let fitting = fitting.map_err(|cause| {
+        let child = replaced.map(|old| old.child.clone());
+        ChildRefusal::Failed(child, cause)
+    })?;
     let mut refusal = None;
     for Fitting {
         child,
@@ -417,6 +482,38 @@ struct Fitting {
     priority: u32,
 }
 
+/// What the two sides' selectors have in common in a rekeying.
+fn fitting_successor(old: &ChildSa, offered: &Offered) -> Result<Fitting, Cause> {
+    // As responder TSi is the peer's side.
+    let (theirs, ours) = (known(&offered.tsi), known(&offered.tsr));
+    let (local, remote) = retain_pairs(narrow(&old.local, &ours), narrow(&old.remote, &theirs));
+    if local.is_empty() {
+        let local_fits = !narrow(&old.local, &ours).is_empty();
+        let (side, offered, ours) = if local_fits {
+            (Side::Remote, theirs, old.remote.clone())
+        } else {
+            (Side::Local, ours, old.local.clone())
+        };
+        return Err(Cause::NoSelectors(Box::new(SelectorRefusal {
+            side,
+            offered,
+            ours,
+        })));
+    }
+    Ok(Fitting {
+        child: old.child.clone(),
+        priority: priority(&old.child, &old.local, &old.remote),
+        local,
+        remote,
+    })
+}
+
+/// The selectors of a payload that are of a kind that we know.
+fn known(payload: &TrafficSelectors) -> Vec<Selector> {
+    let selectors = payload.selectors.iter();
+    selectors.filter_map(Selector::from_wire).collect()
+}
+
 /// The children whose selectors overlap with the peer's: those in the mode that it asks for first, then those that lose
 /// nothing.
 fn fitting_children(
@@ -424,10 +521,6 @@ fn fitting_children(
     path: Path,
     offered: &Offered,
 ) -> Result<Vec<Fitting>, Cause> {
-    let known = |payload: &TrafficSelectors| -> Vec<Selector> {
-        let selectors = payload.selectors.iter();
-        selectors.filter_map(Selector::from_wire).collect()
-    };
     // As responder TSi is the peer's side.
     let (theirs, ours) = (known(&offered.tsi), known(&offered.tsr));
     let (mut fitting, mut allowed, mut outside) = (Vec::new(), Vec::new(), None);

@@ -1,7 +1,21 @@
 //! Child SAs (phase 2) in the kernel: the steps that bring one there, and those that take it away.
 //!
+//! ```text
+//!   ours, or the first:  Installing --> InUse -------------------------------------+
+//!   the peer rekeyed:    Installing --> Standby --the peer receives on it--> InUse |
+//!                                                                                  | a successor is in use
+//!        Lingering <-- Deleting <---- Replaced <-----------------------------------+
+//!
+//!   Orphaned   deleted too early, while it is being rekeyed: what is left of it waits for the successor
+//! ```
+//!
 //! Order O1: what comes in is accepted before anything goes out (inbound SA, in and forward policies, outbound SA, out
-//! policies), all of it or nothing. Order O5: before SAs go, what blocks their traffic is back in place.
+//! policies), all of it or nothing. Order O2: who answered a rekeying goes on sending by the old SA until the peer has
+//! shown that it receives on the new one. Order O4: an old inbound SA stays some seconds for packets that are under way.
+//! Order O5: before SAs go, what blocks their traffic is back in place.
+//!
+//! Those that replaced one another are a *line*: they share the reqid and the policies, which stand with the one in use, so
+//! that a rekeying touches no policy. The kernel sends by the newest outbound SA of a reqid.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,11 +24,11 @@ use std::time::Duration;
 use crate::config::proposal::EspSuite;
 use crate::config::selector::Selector;
 use crate::config::{Child, Mode};
-use crate::crypto::Secret;
+use crate::crypto::Random;
 use crate::crypto::schedule::ChildKeys;
 use crate::engine::failure::Cause;
 use crate::engine::io::{
-    KernelAction, KernelStep, OnFailure, Path, PolicyAction, SaInstall, SaReference,
+    CommandId, KernelAction, KernelStep, OnFailure, Path, PolicyAction, SaInstall, SaReference,
 };
 use crate::engine::policy_table::{self, Owner, Slots};
 use crate::engine::shared::{KernelOwner, Shared};
@@ -24,40 +38,172 @@ use crate::wire::payload::Payload;
 use crate::wire::{IkeSpi, Notify};
 
 use super::child::Negotiated;
+use super::established::Gone;
 use super::initiator::ts_payload;
 
-/// A Child SA that is in the kernel, or on its way there.
+/// A Child SA that is in the kernel, or on its way there or from there.
 #[derive(Debug)]
 pub(in crate::engine) struct ChildSa {
     pub(in crate::engine) number: u64,
+    pub(in crate::engine) line: Line,
     pub(in crate::engine) child: Arc<Child>,
     pub(in crate::engine) suite: EspSuite,
-    pub(in crate::engine) reqid: u32,
     pub(in crate::engine) inbound: SaReference,
     pub(in crate::engine) outbound: SaReference,
     pub(in crate::engine) local: Vec<Selector>,
     pub(in crate::engine) remote: Vec<Selector>,
     pub(in crate::engine) state: ChildState,
+    pub(super) rekeying: Rekeying,
+    way_out: WayOut,
+    /// Whether the kernel has been asked for the inbound SA, and not to delete it.
+    receives: bool,
+    /// The places of the line's policies, with the one that is in use.
     slots: Slots,
+}
+
+/// What those have in common that replaced one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Line {
+    /// The number of the first of them.
+    pub(super) first: u64,
+    /// Joins them to their policies.
+    pub(in crate::engine) reqid: u32,
+}
+
+/// When we replace it, and how that went so far.
+#[derive(Debug, Default)]
+pub(super) struct Rekeying {
+    /// When we begin, where nothing is under way.
+    pub(super) at: Option<Duration>,
+    /// Attempts that failed.
+    pub(super) failures: u32,
+    /// Since when the peer has put us off with TEMPORARY_FAILURE.
+    pub(super) put_off_since: Option<Duration>,
+    /// Who asked for it and waits.
+    pub(super) waiters: Vec<CommandId>,
 }
 
 /// Where a Child SA stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum ChildState {
     /// The kernel has been asked.
-    Installing,
-    /// Since this time of the boot clock.
-    Installed(Duration),
+    Installing(Then),
+    /// Traffic goes out by it, since this time of the boot clock.
+    InUse(Duration),
+    /// It receives; its predecessor sends until the peer has shown that it receives on it too.
+    Standby,
+    /// A successor is in use. Who began that deletes it; if the peer has not done so by this time, we do.
+    Replaced(Duration),
+    /// Our Delete is out, or waits for the window.
+    Deleting,
+    /// The peer, or the kernel, has deleted it while our request to rekey it was out: it waits, with its policies, for the
+    /// successor.
+    Orphaned,
+    /// Gone for both sides; what is still under way is received until this time.
+    Lingering(Duration),
+}
+
+/// What becomes of a Child SA when the kernel has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Then {
+    /// It is the first of its line.
+    First,
+    /// We rekeyed the one with this number: it takes over at once.
+    TakesOver(u64),
+    /// The same, but the peer agreed to less than before: it begins a line of its own.
+    Supersedes(u64),
+    /// The peer rekeyed.
+    StandsBy,
+    /// Both rekeyed, and the peer's is kept: it receives until the peer knows.
+    IsDeleted,
+}
+
+/// The outbound SA.
+#[derive(Debug)]
+enum WayOut {
+    /// Kept back, order O2.
+    KeptBack(Box<SaInstall>),
+    Installed,
+    Gone,
 }
 
 impl ChildSa {
-    /// Asks the kernel to install what was negotiated, in order O1.
+    /// Asks the kernel to install what was negotiated, in order O1: the first of a line.
     pub(super) fn install(
         shared: &mut Shared,
         sa: IkeSpi,
         path: Path,
         negotiated: Negotiated,
+        then: Then,
     ) -> Result<Self, Cause> {
+        let mode = negotiated.child.mode;
+        let slots = policy_table::slots(&negotiated.local, &negotiated.remote, mode)?;
+        let (here, there) = (path.local.ip(), path.remote.ip());
+        let (number, reqid, priority) =
+            (shared.number(), shared.fresh_reqid(), negotiated.priority);
+        let line = Line {
+            first: number,
+            reqid,
+        };
+        let (mut this, inbound, outbound) = Self::new(number, line, path, negotiated, then);
+        this.slots = slots;
+        this.way_out = WayOut::Installed;
+        let owner = this.owner();
+        let protect = |source, destination| PolicyAction::Protect {
+            mode,
+            source,
+            destination,
+            reqid,
+        };
+        let mut steps = vec![add(inbound)];
+        for &slot in &this.slots.inbound {
+            let coming = protect(there, here);
+            steps.extend(shared.policies.set(slot, &owner, priority, coming));
+        }
+        steps.push(add(outbound));
+        for &slot in &this.slots.outbound {
+            let going = protect(here, there);
+            steps.extend(shared.policies.set(slot, &owner, priority, going));
+        }
+        this.ask_kernel(shared, sa, steps);
+        this.rekeying.at = this.time_to_rekey(shared);
+        Ok(this)
+    }
+
+    /// Asks the kernel to install one that replaces another of the line: both SAs where it takes over, the inbound one
+    /// otherwise.
+    pub(super) fn install_successor(
+        shared: &mut Shared,
+        sa: IkeSpi,
+        path: Path,
+        negotiated: Negotiated,
+        line: Line,
+        then: Then,
+    ) -> Self {
+        let (mut this, inbound, outbound) =
+            Self::new(shared.number(), line, path, negotiated, then);
+        let mut steps = vec![add(inbound)];
+        match then {
+            Then::First | Then::TakesOver(_) | Then::Supersedes(_) => {
+                steps.push(add(outbound));
+                this.way_out = WayOut::Installed;
+            }
+            Then::StandsBy => this.way_out = WayOut::KeptBack(Box::new(outbound)),
+            Then::IsDeleted => {}
+        }
+        this.ask_kernel(shared, sa, steps);
+        this.rekeying.at = this.time_to_rekey(shared);
+        this
+    }
+
+    /// With nothing in the kernel yet, and what is to be put there.
+    fn new(
+        number: u64,
+        line: Line,
+        path: Path,
+        negotiated: Negotiated,
+        then: Then,
+    ) -> (Self, SaInstall, SaInstall) {
         let Negotiated {
             child,
             suite,
@@ -65,132 +211,185 @@ impl ChildSa {
             spi_out,
             mut local,
             mut remote,
-            priority,
+            priority: _,
             keys,
             initiator,
         } = negotiated;
         local.shrink_to_fit();
         remote.shrink_to_fit();
-        let slots = policy_table::slots(&local, &remote, child.mode)?;
         let (here, there) = (path.local.ip(), path.remote.ip());
-        let (number, reqid) = (shared.number(), shared.fresh_reqid());
         let ChildKeys {
             initiator_encryption,
             initiator_integrity,
             responder_encryption,
             responder_integrity,
         } = keys;
+        let of_initiator = (initiator_encryption, initiator_integrity);
+        let of_responder = (responder_encryption, responder_integrity);
         let (out_keys, in_keys) = if initiator {
-            (
-                (initiator_encryption, initiator_integrity),
-                (responder_encryption, responder_integrity),
-            )
+            (of_initiator, of_responder)
         } else {
-            (
-                (responder_encryption, responder_integrity),
-                (initiator_encryption, initiator_integrity),
-            )
+            (of_responder, of_initiator)
         };
+        let reference = |spi, destination| SaReference { spi, destination };
+        let (inbound, outbound) = (reference(spi_in, here), reference(spi_out, there));
+        let install = |inbound: bool, sa: SaReference, source: IpAddr, keys| {
+            let (encryption_key, integrity_key) = keys;
+            SaInstall {
+                mode: child.mode,
+                inbound,
+                spi: sa.spi,
+                source,
+                destination: sa.destination,
+                suite,
+                encryption_key,
+                integrity_key,
+                reqid: line.reqid,
+                replay_window: child.replay_window,
+                hard_lifetime: child.hard_lifetime,
+                // The first packet that comes in shows that the peer sends by it, and so receives on it.
+                tell_first_packet: inbound && then == Then::StandsBy,
+            }
+        };
+        let installs = (
+            install(true, inbound, there, in_keys),
+            install(false, outbound, here, out_keys),
+        );
         let this = Self {
             number,
+            line,
             suite,
-            reqid,
-            inbound: SaReference {
-                spi: spi_in,
-                destination: here,
-            },
-            outbound: SaReference {
-                spi: spi_out,
-                destination: there,
-            },
+            inbound,
+            outbound,
             local,
             remote,
-            state: ChildState::Installing,
-            slots,
+            state: ChildState::Installing(then),
+            rekeying: Rekeying::default(),
+            way_out: WayOut::Gone,
+            receives: true,
+            slots: Slots::default(),
             child,
         };
-        let mut steps = vec![this.add_sa(true, here, there, in_keys)];
-        let owner = Owner::ChildSa(number);
-        let mode = this.child.mode;
-        let coming = PolicyAction::Protect {
-            mode,
-            source: there,
-            destination: here,
-            reqid,
-        };
-        let going = PolicyAction::Protect {
-            mode,
-            source: here,
-            destination: there,
-            reqid,
-        };
-        for &slot in &this.slots.inbound {
-            steps.extend(shared.policies.set(slot, &owner, priority, coming));
-        }
-        steps.push(this.add_sa(false, here, there, out_keys));
-        for &slot in &this.slots.outbound {
-            steps.extend(shared.policies.set(slot, &owner, priority, going));
-        }
-        shared.esp.insert((spi_in, here), sa);
-        shared.esp.insert((spi_out, there), sa);
-        shared.apply(
-            KernelOwner::Install { sa, child: number },
-            steps,
-            OnFailure::Undo,
-        );
-        Ok(this)
+        (this, installs.0, installs.1)
     }
 
-    fn add_sa(
-        &self,
-        inbound: bool,
-        here: IpAddr,
-        there: IpAddr,
-        (encryption_key, integrity_key): (Secret, Secret),
-    ) -> KernelStep {
-        let (reference, source) = if inbound {
-            (self.inbound, there)
-        } else {
-            (self.outbound, here)
-        };
-        let install = SaInstall {
-            mode: self.child.mode,
-            inbound,
-            spi: reference.spi,
-            source,
-            destination: reference.destination,
-            suite: self.suite,
-            encryption_key,
-            integrity_key,
-            reqid: self.reqid,
-            replay_window: self.child.replay_window,
-            hard_lifetime: self.child.hard_lifetime,
-        };
-        KernelStep {
-            action: KernelAction::AddSa(Box::new(install)),
-            undo: Some(KernelAction::DeleteSa(reference)),
+    fn ask_kernel(&self, shared: &mut Shared, sa: IkeSpi, steps: Vec<KernelStep>) {
+        for reference in [self.inbound, self.outbound] {
+            shared
+                .esp
+                .insert((reference.spi, reference.destination), sa);
+        }
+        let child = self.number;
+        shared.apply(KernelOwner::Install { sa, child }, steps, OnFailure::Undo);
+    }
+
+    /// When we would replace it: by the policy, less up to a tenth, so that neither the two ends nor a hundred children
+    /// that came up together do so at once.
+    fn time_to_rekey(&self, shared: &mut Shared) -> Option<Duration> {
+        let after = self.child.rekey_after?;
+        Some(shared.now.boot + shortened(after, &mut *shared.random))
+    }
+
+    /// Whether it stands for its child: in use, or the first on its way to be.
+    pub(in crate::engine) const fn is_current(&self) -> bool {
+        matches!(
+            self.state,
+            ChildState::InUse(_) | ChildState::Installing(Then::First | Then::Supersedes(_))
+        )
+    }
+
+    /// Whether its child is there by it, or will be.
+    pub(super) const fn stands(&self) -> bool {
+        !matches!(
+            self.state,
+            ChildState::Replaced(_)
+                | ChildState::Deleting
+                | ChildState::Lingering(_)
+                | ChildState::Installing(Then::IsDeleted)
+        )
+    }
+
+    /// Whether the policies of its line are with it, to be taken over by a successor.
+    pub(super) const fn holds_the_line(&self) -> bool {
+        matches!(self.state, ChildState::InUse(_) | ChildState::Orphaned)
+    }
+
+    /// What the peer is told when it is deleted.
+    pub(super) const fn gone(&self) -> Gone {
+        Gone {
+            inbound: self.inbound.spi,
+            outbound: Some(self.outbound.spi),
+        }
+    }
+
+    /// The peer's rekeying lost against ours: nothing will be sent by it, and the peer deletes it.
+    pub(super) fn yield_to_ours(&mut self, until: Duration) {
+        if let ChildState::Standby = self.state {
+            self.way_out = WayOut::Gone;
+            self.state = ChildState::Replaced(until);
+        }
+    }
+
+    const fn owner(&self) -> Owner {
+        Owner::ChildSa(self.line.first)
+    }
+
+    /// Lets traffic go out by it, in place of its predecessor, and takes that one's policies over.
+    pub(super) fn take_over(&mut self, shared: &mut Shared, sa: IkeSpi, from: &mut Self) {
+        if let WayOut::KeptBack(install) = std::mem::replace(&mut self.way_out, WayOut::Installed) {
+            self.ask_kernel(shared, sa, vec![add(*install)]);
+        }
+        self.slots = std::mem::take(&mut from.slots);
+        from.stop_sending(shared);
+        self.state = ChildState::InUse(shared.now.boot);
+    }
+
+    /// Takes the outbound SA out of the kernel: nothing more goes out by it.
+    pub(super) fn stop_sending(&mut self, shared: &mut Shared) {
+        let was = std::mem::replace(&mut self.way_out, WayOut::Gone);
+        shared.forget_esp(self.outbound);
+        if matches!(was, WayOut::Installed) {
+            shared.apply(
+                KernelOwner::Removal,
+                vec![delete(self.outbound)],
+                OnFailure::Continue,
+            );
+        }
+    }
+
+    /// Takes both SAs out of the kernel, and leaves the policies: what they protect waits for a successor.
+    pub(super) fn stop(&mut self, shared: &mut Shared) {
+        self.stop_sending(shared);
+        if std::mem::take(&mut self.receives) {
+            shared.forget_esp(self.inbound);
+            shared.apply(
+                KernelOwner::Removal,
+                vec![delete(self.inbound)],
+                OnFailure::Continue,
+            );
         }
     }
 
     /// Takes it out of the kernel, in order O5: what blocks its traffic first, then the outbound SA, then the inbound one.
-    pub(super) fn remove(&self, shared: &mut Shared) {
-        let mut steps = shared.unset_all(&self.slots, &Owner::ChildSa(self.number));
+    pub(super) fn remove(&mut self, shared: &mut Shared) {
+        let owner = self.owner();
+        let mut steps = shared.unset_all(&std::mem::take(&mut self.slots), &owner);
+        let way_out = std::mem::replace(&mut self.way_out, WayOut::Gone);
+        let sends = matches!(way_out, WayOut::Installed).then_some(self.outbound);
+        let receives = std::mem::take(&mut self.receives).then_some(self.inbound);
         for reference in [self.outbound, self.inbound] {
             shared.forget_esp(reference);
-            steps.push(KernelStep {
-                action: KernelAction::DeleteSa(reference),
-                undo: None,
-            });
         }
+        steps.extend(sends.into_iter().chain(receives).map(delete));
         shared.apply(KernelOwner::Removal, steps, OnFailure::Continue);
     }
 
     /// The kernel has undone the installation: the table follows, and says again what should stand in those places, in
     /// case they changed hands meanwhile.
-    pub(super) fn forget(&self, shared: &mut Shared) {
-        let owner = Owner::ChildSa(self.number);
+    pub(super) fn forget(&mut self, shared: &mut Shared) {
+        let owner = self.owner();
         let mut steps = Vec::new();
-        for slot in self.slots.all() {
+        for slot in std::mem::take(&mut self.slots).all() {
             shared.policies.unset(slot, &owner);
             if let Some(policy) = shared.policies.installed(slot) {
                 steps.push(KernelStep {
@@ -202,6 +401,7 @@ impl ChildSa {
         for reference in [self.outbound, self.inbound] {
             shared.forget_esp(reference);
         }
+        (self.way_out, self.receives) = (WayOut::Gone, false);
         shared.apply(KernelOwner::Removal, steps, OnFailure::Continue);
     }
 
@@ -219,6 +419,32 @@ impl ChildSa {
         payloads.push(Payload::TsR(ts_payload(&self.local)));
         payloads
     }
+}
+
+fn add(install: SaInstall) -> KernelStep {
+    let reference = SaReference {
+        spi: install.spi,
+        destination: install.destination,
+    };
+    KernelStep {
+        action: KernelAction::AddSa(Box::new(install)),
+        undo: Some(KernelAction::DeleteSa(reference)),
+    }
+}
+
+fn delete(reference: SaReference) -> KernelStep {
+    KernelStep {
+        action: KernelAction::DeleteSa(reference),
+        undo: None,
+    }
+}
+
+/// A duration less up to a tenth of it.
+fn shortened(duration: Duration, random: &mut dyn Random) -> Duration {
+    let mut bytes = [0; 2];
+    random.fill(&mut bytes);
+    let part = f64::from(u16::from_be_bytes(bytes)) / f64::from(u16::MAX);
+    duration.mul_f64(1.0 - 0.1 * part)
 }
 
 /// What a message says of the mode: tunnel mode is what is not said (RFC 7296 section 1.3.1).

@@ -60,8 +60,8 @@ impl IkeSa {
         let established = matches!(state, State::Established(_));
         let channel = match state {
             State::Established(mut state) => {
-                for child in std::mem::take(&mut state.children) {
-                    self.child_down(shared, &child, failure.clone());
+                for mut child in std::mem::take(&mut state.children) {
+                    self.child_down(shared, &mut child, failure.clone());
                 }
                 shared.event(Event::IkeSaClosed {
                     connection: state.connection.name.clone(),

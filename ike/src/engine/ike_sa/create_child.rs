@@ -9,12 +9,12 @@ use crate::engine::io::{KernelFailure, Path};
 use crate::engine::shared::{Notice, Shared};
 use crate::wire::numbers::{ExchangeType, KeyExchangeMethod, NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
-use crate::wire::{KeyExchange, Nonce, Notify};
+use crate::wire::{KeyExchange, Nonce, Notify, SpiBytes};
 
-use super::child::{self, Accepted, ChildRefusal, Offered, Proposed};
-use super::child_sa::{ChildSa, ChildState};
+use super::child::{self, Accepted, ChildRefusal, Negotiated, Offered, Proposed};
+use super::child_sa::{ChildSa, ChildState, Then};
 use super::close::Tell;
-use super::established::{Exchange, Task};
+use super::established::{Exchange, Gone, Task};
 use super::initiator::generate;
 use super::{IkeSa, Opened, State, step_of};
 
@@ -41,7 +41,7 @@ impl IkeSa {
         }
     }
 
-    fn send_proposed(&mut self, shared: &mut Shared, proposed: Proposed) {
+    pub(super) fn send_proposed(&mut self, shared: &mut Shared, proposed: Proposed) {
         let payloads = proposed.payloads();
         if let State::Established(established) = &mut self.state {
             established.exchange = Some(Exchange::CreateChild(Box::new(proposed)));
@@ -94,12 +94,17 @@ impl IkeSa {
                 self.send_proposed(shared, proposed);
             }
             Err(cause) => {
-                self.child_failed(
-                    shared,
-                    Some(&proposed.child),
-                    Failure::new(Step::CreateChildSa, cause),
-                );
+                let failure = Failure::new(Step::CreateChildSa, cause);
+                self.proposed_failed(shared, &proposed, failure);
             }
+        }
+    }
+
+    /// What we asked for is not to be had.
+    fn proposed_failed(&mut self, shared: &mut Shared, proposed: &Proposed, failure: Failure) {
+        match &proposed.replaces {
+            Some(replaces) => self.rekeying_failed(shared, replaces.number, failure),
+            None => self.child_failed(shared, Some(&proposed.child), failure),
         }
     }
 
@@ -116,30 +121,51 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        let config = proposed.child.clone();
-        // Where the responder has installed something that we do not take, it must hear that it is gone.
-        let refused = matches!(&accepted, Err(Cause::Refused { .. }));
         let spi_in = proposed.spi();
-        let installed = accepted
-            .and_then(|accepted| {
-                let remote = path.remote.ip();
-                child::accept(
-                    shared,
-                    established,
-                    &mut proposed,
-                    &accepted,
-                    remote,
-                    nonces,
-                )
-            })
-            .and_then(|negotiated| ChildSa::install(shared, own, path, negotiated));
-        match installed {
-            Ok(child) => established.add(child),
-            Err(cause) => {
-                self.child_failed(shared, Some(&config), Failure::new(step, cause));
-                if !refused {
-                    self.begin(shared, Task::DeleteChild(spi_in));
+        let negotiated = accepted.and_then(|accepted| {
+            let remote = path.remote.ip();
+            child::accept(
+                shared,
+                established,
+                &mut proposed,
+                &accepted,
+                remote,
+                nonces,
+            )
+            .map(|negotiated| (negotiated, accepted.lowest_nonce(nonces)))
+        });
+        let early = |negotiated: &Negotiated| {
+            let mut early = established.deleted_early.iter();
+            early.any(|spi| *spi == negotiated.spi_out)
+        };
+        let failed = match negotiated {
+            // The peer has deleted it before we knew of it.
+            Ok((negotiated, _)) if early(&negotiated) => {
+                let failure = Failure::new(step, Cause::DeletedByPeer);
+                return self.proposed_failed(shared, &proposed, failure);
+            }
+            Ok((negotiated, _)) if !proposed.wanted => {
+                return self.begin(shared, Task::DeleteChild(negotiated.gone()));
+            }
+            Ok((negotiated, lowest)) => {
+                if let Some(replaces) = proposed.replaces.take() {
+                    return self.rekeyed(shared, replaces, negotiated, &lowest);
                 }
+                ChildSa::install(shared, own, path, negotiated, Then::First)
+                    .map(|child| established.add(child))
+            }
+            Err(cause) => Err(cause),
+        };
+        if let Err(cause) = failed {
+            // Where the responder has installed something that we do not take, it must hear that it is gone.
+            let refused = matches!(&cause, Cause::Refused { .. });
+            self.proposed_failed(shared, &proposed, Failure::new(step, cause));
+            if !refused {
+                let gone = Gone {
+                    inbound: spi_in,
+                    outbound: None,
+                };
+                self.begin(shared, Task::DeleteChild(gone));
             }
         }
     }
@@ -156,7 +182,7 @@ impl IkeSa {
                 .iter()
                 .any(|proposal| proposal.protocol == ProtocolId::IKE)
         };
-        if contents.has(NotifyType::REKEY_SA) || contents.sa.as_ref().is_some_and(rekeys_ike) {
+        if contents.sa.as_ref().is_some_and(rekeys_ike) {
             let failure = Failure::new(Step::CreateChildSa, Cause::RekeyUnsupported);
             self.answer_notify(
                 shared,
@@ -167,6 +193,24 @@ impl IkeSa {
             );
             return self.child_failed(shared, None, failure);
         }
+        let rekeys = contents.notify(NotifyType::REKEY_SA);
+        let replaced = match rekeys.map(|notify| self.to_be_replaced(notify)).transpose() {
+            Ok(replaced) => replaced,
+            Err(told) => {
+                let about = rekeys.map(|notify| (notify.protocol, notify.spi.clone()));
+                let (protocol, spi) = about.unwrap_or((ProtocolId::NONE, SpiBytes::EMPTY));
+                let mut notify = Notify::new(told, Vec::new());
+                if told == NotifyType::CHILD_SA_NOT_FOUND {
+                    notify = notify.about(protocol, spi);
+                }
+                return self.send_response(
+                    shared,
+                    path,
+                    header.exchange,
+                    &[Payload::Notify(notify)],
+                );
+            }
+        };
         let offered = Offered::from_request(&contents, false);
         let ni = contents.nonce.as_ref().map(|nonce| nonce.data.to_vec());
         let (offered, ni) = match (offered, ni) {
@@ -182,7 +226,7 @@ impl IkeSa {
             exchange: header.exchange,
             before: Vec::new(),
         };
-        self.answer_child(shared, answering, offered, (&ni, &nr));
+        self.answer_child(shared, answering, offered, replaced, (&ni, &nr));
     }
 
     /// Chooses, has the kernel install, and leaves the response for when it has (order O1: we can receive before we say so).
@@ -191,21 +235,36 @@ impl IkeSa {
         shared: &mut Shared,
         answering: Answering,
         offered: Result<Offered, Cause>,
+        replaced: Option<u64>,
         nonces: (&[u8], &[u8]),
     ) {
         let (own, path) = (self.own_spi(), self.path);
         let State::Established(established) = &mut self.state else {
             return;
         };
+        let named = |child: &&ChildSa| Some(child.number) == replaced;
+        let old = established.children.iter().find(named);
         let chosen = offered
             .map_err(|cause| ChildRefusal::Failed(None, cause))
-            .and_then(|offered| child::choose(shared, established, path, &offered, nonces));
+            .and_then(|offered| child::choose(shared, established, path, &offered, old, nonces));
         let (negotiated, accepted, public) = match chosen {
             Ok(chosen) => chosen,
             Err(refusal) => return self.refuse_child(shared, answering, refusal),
         };
         let config = negotiated.child.clone();
-        match ChildSa::install(shared, own, path, negotiated) {
+        // One that is narrower than before begins a line of its own: the peer deletes the old one.
+        let same =
+            |old: &&ChildSa| (&old.local, &old.remote) == (&negotiated.local, &negotiated.remote);
+        let installed = match old.filter(same).map(|old| old.line) {
+            Some(line) => {
+                let then = Then::StandsBy;
+                Ok(ChildSa::install_successor(
+                    shared, own, path, negotiated, line, then,
+                ))
+            }
+            None => ChildSa::install(shared, own, path, negotiated, Then::First),
+        };
+        match installed {
             Ok(child) => {
                 let own_nonce = answering.exchange == ExchangeType::CREATE_CHILD_SA;
                 let nonce = own_nonce.then(|| {
@@ -220,8 +279,12 @@ impl IkeSa {
                     })
                 });
                 let payloads = child.response_payloads(accepted, nonce.into_iter().chain(ke));
-                established.answering = Some((child.number, answering, payloads));
+                let number = child.number;
+                established.answering = Some((number, answering, payloads));
                 established.add(child);
+                if let Some(replaced) = replaced {
+                    self.note_collision(replaced, number, nonces);
+                }
             }
             Err(cause) => {
                 self.refuse_child(shared, answering, ChildRefusal::Failed(Some(config), cause))
@@ -290,53 +353,89 @@ impl IkeSa {
             .take_if(|(waiting, ..)| *waiting == number);
         match result {
             Ok(()) => {
-                if let Some(child) = established
-                    .children
-                    .iter_mut()
-                    .find(|child| child.number == number)
-                {
-                    child.state = ChildState::Installed(shared.now.boot);
-                    announce(shared, &established.connection.name, child);
-                }
-                if let Some((
-                    _,
-                    Answering {
+                if let Some((_, answering, payloads)) = answered {
+                    let Answering {
                         path,
                         exchange,
                         mut before,
-                    },
-                    payloads,
-                )) = answered
-                {
+                    } = answering;
+                    self.installed(shared, number);
                     before.extend(payloads);
                     self.send_response(shared, path, exchange, &before);
+                } else {
+                    self.installed(shared, number);
                 }
             }
             Err(failure) => {
-                let Some(child) = self.take_child(|child| child.number == number) else {
-                    return;
-                };
-                child.forget(shared);
-                let cause = Cause::Kernel(failure);
-                match answered {
-                    Some((_, answering, _)) => {
-                        self.refuse_child(
-                            shared,
-                            answering,
-                            ChildRefusal::Failed(Some(child.child), cause),
-                        );
-                    }
-                    None => {
-                        self.child_failed(
-                            shared,
-                            Some(&child.child),
-                            Failure::new(Step::Kernel, cause),
-                        );
-                        self.begin(shared, Task::DeleteChild(child.inbound.spi));
-                    }
-                }
+                let answering = answered.map(|(_, answering, _)| answering);
+                self.not_installed(shared, number, answering, Cause::Kernel(failure));
             }
         }
+        self.decide_at_last(shared);
+    }
+
+    fn installed(&mut self, shared: &mut Shared, number: u64) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let mut children = established.children.iter_mut();
+        let Some(child) = children.find(|child| child.number == number) else {
+            return;
+        };
+        let ChildState::Installing(then) = child.state else {
+            return;
+        };
+        match then {
+            Then::First | Then::Supersedes(_) => {
+                child.state = ChildState::InUse(shared.now.boot);
+                announce(shared, &established.connection.name, child);
+                if let Then::Supersedes(old) = then {
+                    self.superseded(shared, old);
+                }
+            }
+            Then::StandsBy => child.state = ChildState::Standby,
+            Then::TakesOver(old) => self.takes_over(shared, number, old),
+            Then::IsDeleted => {
+                child.state = ChildState::Deleting;
+                let gone = child.gone();
+                self.begin(shared, Task::DeleteChild(gone));
+            }
+        }
+    }
+
+    fn not_installed(
+        &mut self,
+        shared: &mut Shared,
+        number: u64,
+        answering: Option<Answering>,
+        cause: Cause,
+    ) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let mut children = established.children.iter();
+        let Some(at) = children.position(|child| child.number == number) else {
+            return;
+        };
+        let failure = Failure::new(Step::Kernel, cause);
+        let ChildState::Installing(then) = established.children[at].state else {
+            // It was to send from now on.
+            return self.ended_by_kernel(shared, number, failure);
+        };
+        let mut child = established.children.remove(at);
+        child.forget(shared);
+        if let Some(answering) = answering {
+            let refusal = ChildRefusal::Failed(Some(child.child), failure.cause);
+            return self.refuse_child(shared, answering, refusal);
+        }
+        match then {
+            Then::TakesOver(old) | Then::Supersedes(old) => {
+                self.rekeying_failed(shared, old, failure);
+            }
+            Then::First => self.child_failed(shared, Some(&child.child), failure),
+            Then::StandsBy | Then::IsDeleted => {}
+        }
+        self.begin(shared, Task::DeleteChild(child.gone()));
     }
 
     pub(super) fn child_failed(

@@ -5,6 +5,8 @@
 //!   tasks --pump--> exchange (one at a time: the window is one) --response--> done, next task
 //!   silence --liveness interval--> an empty INFORMATIONAL; no answer to it: the peer is gone
 //! ```
+//!
+//! How its children end: [`super::end_child`]; how they are replaced: [`super::rekey_child`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,21 +14,20 @@ use std::time::Duration;
 
 use crate::auth::proof::{OwnEvidence, PeerAuthenticated};
 use crate::config::proposal::IkeSuite;
-use crate::config::{Child, Connection};
+use crate::config::{Child, Connection, Name};
 use crate::crypto::Secret;
 use crate::engine::channel::Channel;
-use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure, Step};
-use crate::engine::io::SaReference;
-use crate::engine::shared::{Notice, Shared};
+use crate::engine::shared::Shared;
 use crate::wire::Delete;
 use crate::wire::numbers::{ExchangeType, NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
 
 use super::child::Proposed;
-use super::child_sa::{ChildSa, ChildState};
+use super::child_sa::ChildSa;
 use super::close::Tell;
 use super::create_child::Answering;
+use super::rekey_child::Undecided;
 use super::{IkeSa, Keyed, Opened, State};
 
 /// What only an IKE SA with a proven peer has.
@@ -44,6 +45,10 @@ pub(in crate::engine) struct Established {
     pub(super) exchange: Option<Exchange>,
     /// The peer's request for a child that the kernel is busy with.
     pub(super) answering: Option<(u64, Answering, Vec<Payload<'static>>)>,
+    /// An answer to our rekeying that waits for that.
+    pub(super) undecided: Option<Box<Undecided>>,
+    /// What the peer has deleted, by its SPIs, that the answer to our request may be about to name.
+    pub(super) deleted_early: Vec<u32>,
 }
 
 /// Something that takes an exchange of ours.
@@ -51,17 +56,28 @@ pub(in crate::engine) struct Established {
 pub(in crate::engine) enum Task {
     /// Make a child.
     CreateChild(Arc<Child>),
-    /// Tell the peer that a child (our SPI of it) is gone.
-    DeleteChild(u32),
+    /// Replace a Child SA, by its number, if it is still in use.
+    RekeyChild(u64),
+    /// Tell the peer that a Child SA is gone.
+    DeleteChild(Gone),
     /// Ask for a sign of life.
     Liveness,
+}
+
+/// The SPIs of a Child SA that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Gone {
+    /// Ours.
+    pub(super) inbound: u32,
+    /// The peer's, where it is known.
+    pub(super) outbound: Option<u32>,
 }
 
 /// The exchange that waits for its response.
 #[derive(Debug)]
 pub(super) enum Exchange {
     CreateChild(Box<Proposed>),
-    DeleteChild,
+    DeleteChild(Gone),
     Liveness,
 }
 
@@ -91,6 +107,8 @@ impl Established {
             tasks: VecDeque::new(),
             exchange: None,
             answering: None,
+            undecided: None,
+            deleted_early: Vec::new(),
         }
     }
 
@@ -102,7 +120,8 @@ impl Established {
 
     /// Whether a child of this name is there, being made, or asked for.
     pub(in crate::engine) fn has_or_makes(&self, child: &Child) -> bool {
-        self.children.iter().any(|sa| sa.child.name == child.name) || self.makes(child)
+        let has = |sa: &ChildSa| sa.child.name == child.name && sa.stands();
+        self.children.iter().any(has) || self.makes(child)
     }
 
     fn makes(&self, child: &Child) -> bool {
@@ -112,8 +131,25 @@ impl Established {
         asked || self.tasks.iter().any(queued)
     }
 
+    /// Whether a Delete of ours names the Child SA that the peer knows by this SPI.
+    pub(super) fn is_deleting(&self, outbound: u32) -> bool {
+        let names = |gone: &Gone| gone.outbound == Some(outbound);
+        let out = matches!(&self.exchange, Some(Exchange::DeleteChild(gone)) if names(gone));
+        let queued = |task: &Task| matches!(task, Task::DeleteChild(gone) if names(gone));
+        out || self.tasks.iter().any(queued)
+    }
+
+    /// The child that is asked for is no longer wanted: what the peer makes of it will be deleted.
+    pub(super) fn renounce(&mut self, child: &Name) {
+        if let Some(Exchange::CreateChild(proposed)) = &mut self.exchange
+            && proposed.child.name == *child
+        {
+            proposed.wanted = false;
+        }
+    }
+
     /// When the peer is to be asked whether it is there.
-    pub(super) fn deadline(&self, last_heard: Duration) -> Option<Duration> {
+    pub(super) fn liveness_deadline(&self, last_heard: Duration) -> Option<Duration> {
         let interval = self.connection.liveness.interval;
         (!interval.is_zero()).then(|| last_heard + interval)
     }
@@ -139,11 +175,12 @@ impl IkeSa {
             };
             match task {
                 Task::CreateChild(child) => self.request_child(shared, child),
-                Task::DeleteChild(spi) => {
-                    established.exchange = Some(Exchange::DeleteChild);
+                Task::RekeyChild(number) => self.request_rekeying(shared, number),
+                Task::DeleteChild(gone) => {
+                    established.exchange = Some(Exchange::DeleteChild(gone));
                     let delete = Delete {
                         protocol: ProtocolId::ESP,
-                        spis: vec![spi],
+                        spis: vec![gone.inbound],
                     };
                     self.send_request(
                         shared,
@@ -159,9 +196,15 @@ impl IkeSa {
         }
     }
 
-    /// Nothing was heard for a while.
+    /// Asks for a sign of life, if nothing was heard for long enough and nothing is being asked.
     pub(super) fn ask_for_life(&mut self, shared: &mut Shared) {
-        self.begin(shared, Task::Liveness);
+        let heard = self.last_heard.unwrap_or(self.since);
+        let due = |established: &Established| established.liveness_deadline(heard);
+        let due = self.established().and_then(due);
+        let silent = due.is_some_and(|due| due <= shared.now.boot);
+        if silent && self.window.outstanding().is_none() {
+            self.begin(shared, Task::Liveness);
+        }
     }
 
     /// The response to the exchange that is under way.
@@ -184,8 +227,17 @@ impl IkeSa {
             let failure = Failure::new(Step::Informational, Cause::Refused { notify });
             return self.close(shared, failure, Tell::Nothing);
         }
-        if let Some(Exchange::CreateChild(proposed)) = established.exchange.take() {
-            self.create_child_response(shared, *proposed, &opened);
+        match established.exchange.take() {
+            Some(Exchange::CreateChild(proposed)) => {
+                self.create_child_response(shared, *proposed, &opened);
+            }
+            Some(Exchange::DeleteChild(gone)) => self.delete_answered(shared, gone),
+            Some(Exchange::Liveness) | None => {}
+        }
+        if let State::Established(established) = &mut self.state
+            && established.exchange.is_none()
+        {
+            established.deleted_early = Vec::new();
         }
         self.pump(shared);
     }
@@ -217,15 +269,7 @@ impl IkeSa {
             .filter(|delete| delete.protocol == ProtocolId::ESP);
         let mut gone = Vec::new();
         for spi in asked.flat_map(|delete| delete.spis.iter().copied()) {
-            // The peer names the SA that it receives on: the one we send on. An SPI that is not ours changes nothing.
-            if let Some(child) = self.take_child(|child| child.outbound.spi == spi) {
-                gone.push(child.inbound.spi);
-                self.child_down(
-                    shared,
-                    &child,
-                    Failure::new(Step::Informational, Cause::DeletedByPeer),
-                );
-            }
+            gone.extend(self.deleted_by_peer(shared, spi));
         }
         let answer = Payload::Delete(Delete {
             protocol: ProtocolId::ESP,
@@ -237,63 +281,6 @@ impl IkeSa {
             vec![answer]
         };
         self.send_response(shared, path, exchange, &payloads);
-    }
-
-    pub(super) fn take_child(&mut self, which: impl Fn(&ChildSa) -> bool) -> Option<ChildSa> {
-        let State::Established(established) = &mut self.state else {
-            return None;
-        };
-        let at = established.children.iter().position(which)?;
-        Some(established.children.remove(at))
-    }
-
-    /// Takes a child out of the kernel and says so.
-    pub(super) fn child_down(&self, shared: &mut Shared, child: &ChildSa, reason: Failure) {
-        child.remove(shared);
-        let Some(connection) = self.connection_name() else {
-            return;
-        };
-        let name = child.child.name.clone();
-        if matches!(child.state, ChildState::Installed(_)) {
-            shared.event(Event::ChildDown {
-                connection: connection.clone(),
-                child: name.clone(),
-                spi_in: child.inbound.spi,
-                reason: reason.clone(),
-            });
-        }
-        shared.notice(Notice::ChildDown {
-            connection,
-            child: name,
-            failure: reason,
-        });
-    }
-
-    /// Takes a child down from our side: out of the kernel at once, then the peer is told.
-    pub(in crate::engine) fn delete_child(
-        &mut self,
-        shared: &mut Shared,
-        which: impl Fn(&ChildSa) -> bool,
-        cause: &Cause,
-    ) {
-        while let Some(child) = self.take_child(&which) {
-            self.child_ended(
-                shared,
-                &child,
-                Failure::new(Step::Informational, cause.clone()),
-            );
-        }
-    }
-
-    /// A child is at its end from our side: the peer is told that it is gone, or, if it waits for it, that it will not be.
-    fn child_ended(&mut self, shared: &mut Shared, child: &ChildSa, failure: Failure) {
-        self.child_down(shared, child, failure.clone());
-        let waits = self.established().is_some_and(
-            |established| matches!(&established.answering, Some((number, ..)) if *number == child.number),
-        );
-        if !(waits && self.abandon_answer(shared, &failure.cause)) {
-            self.begin(shared, Task::DeleteChild(child.inbound.spi));
-        }
     }
 
     /// From now on the connection is this one, which differs from the old one in its children only. An IKE SA that is
@@ -312,14 +299,5 @@ impl IkeSa {
                 .tasks
                 .retain(|task| !matches!(task, Task::CreateChild(child) if which(child)));
         }
-    }
-
-    /// The kernel has dropped one of our SAs.
-    pub(in crate::engine) fn expired(&mut self, shared: &mut Shared, sa: SaReference) {
-        let Some(child) = self.take_child(|child| child.inbound == sa || child.outbound == sa)
-        else {
-            return;
-        };
-        self.child_ended(shared, &child, Failure::new(Step::Kernel, Cause::Expired));
     }
 }

@@ -23,9 +23,11 @@ mod child;
 mod child_sa;
 mod close;
 mod create_child;
+mod end_child;
 mod established;
 mod initiator;
 mod keyed;
+mod rekey_child;
 mod responder;
 mod send;
 
@@ -190,7 +192,12 @@ impl IkeSa {
                 Some(state.until().map_or(end, |until| until.min(end)))
             }
             State::Established(established) => {
-                asked.or_else(|| established.deadline(self.last_heard.unwrap_or(self.since)))
+                let heard = self.last_heard.unwrap_or(self.since);
+                let silent = asked.or_else(|| established.liveness_deadline(heard));
+                silent
+                    .into_iter()
+                    .chain(established.children_deadline())
+                    .min()
             }
             State::InitSent(_) | State::AuthSent(_) | State::Closing(_) => asked,
             State::Ghost(until) => Some(*until),
@@ -225,9 +232,10 @@ impl IkeSa {
                 responder::fetched(self, shared, None);
             }
             State::Proving(_) => responder::unproved(self, shared),
-            State::Established(_) => self.ask_for_life(shared),
+            State::Established(_) => self.children_tick(shared),
             _ => {}
         }
+        self.ask_for_life(shared);
     }
 
     fn retransmit(&mut self, shared: &mut Shared) {

@@ -378,7 +378,7 @@ fn accept(
         before,
     };
     match child {
-        Some(offered) => sa.answer_child(shared, answering, Ok(offered), (&ni, &nr)),
+        Some(offered) => sa.answer_child(shared, answering, Ok(offered), None, (&ni, &nr)),
         None => sa.send_response(shared, path, ExchangeType::IKE_AUTH, &answering.before),
     }
     sa.pump(shared);

@@ -1,0 +1,338 @@
+//! How Child SAs end: by the peer's Delete, by ours, by the kernel (RFC 7296 section 1.4.1).
+//!
+//! A Child SA that is replaced ends silently: what stands for its child goes on. What is said of the end of a child is said
+//! of the one in use.
+//!
+//! ```text
+//!   the peer's Delete:  in use, a successor stands by --> that one sends, this one lingers
+//!                       in use, we are rekeying it    --> Orphaned: its policies wait for what becomes of that
+//!                       in use                        --> down
+//!                       replaced                      --> lingers
+//!                       our own Delete is out         --> an empty answer; it lingers when ours is answered
+//!                       unknown                       --> an empty answer; remembered while a request of ours is out,
+//!                                                         for the response may be about to name it
+//! ```
+
+use std::time::Duration;
+
+use crate::config::Name;
+use crate::engine::event::Event;
+use crate::engine::failure::{Cause, Failure, Step};
+use crate::engine::io::{Reply, SaReference};
+use crate::engine::shared::{Notice, Shared};
+
+use super::child_sa::{ChildSa, ChildState, Then};
+use super::established::{Established, Exchange, Gone, Task};
+use super::rekey_child::answer_all;
+use super::{IkeSa, State};
+
+/// How long packets may be under way (order O4).
+pub(super) const LINGER_TIME: Duration = Duration::from_secs(5);
+/// Those of one IKE SA that may linger at once: beyond them, the oldest goes.
+const MAX_LINGERING: usize = 16;
+/// SPIs of the peer that are remembered as deleted too early.
+const MAX_DELETED_EARLY: usize = 16;
+
+impl Established {
+    /// Child SAs that stand for a child: those that are about to go do not count.
+    pub(in crate::engine) fn standing(&self) -> usize {
+        self.children
+            .iter()
+            .filter(|child| child.is_current())
+            .count()
+    }
+
+    /// When one of the children wants something done.
+    pub(super) fn children_deadline(&self) -> Option<Duration> {
+        let of = |child: &ChildSa| match child.state {
+            ChildState::InUse(_) => child.rekeying.at,
+            ChildState::Replaced(until) | ChildState::Lingering(until) => Some(until),
+            _ => None,
+        };
+        self.children.iter().filter_map(of).min()
+    }
+}
+
+impl IkeSa {
+    /// What is due for the children now.
+    pub(super) fn children_tick(&mut self, shared: &mut Shared) {
+        let now = shared.now.boot;
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let mut tasks = Vec::new();
+        for child in &mut established.children {
+            match child.state {
+                ChildState::InUse(_) => {
+                    let due = child.rekeying.at.take_if(|at| *at <= now);
+                    tasks.extend(due.map(|_| Task::RekeyChild(child.number)));
+                }
+                // The peer should have deleted it.
+                ChildState::Replaced(until) if until <= now => {
+                    child.state = ChildState::Deleting;
+                    tasks.push(Task::DeleteChild(child.gone()));
+                }
+                _ => {}
+            }
+        }
+        let over = |child: &mut ChildSa| matches!(child.state, ChildState::Lingering(until) if until <= now);
+        for mut child in established.children.extract_if(.., over) {
+            child.remove(shared);
+        }
+        for task in tasks {
+            self.begin(shared, task);
+        }
+    }
+
+    /// The peer says that a Child SA is gone: the one that it receives on by this SPI. The SPI to answer, if it is one.
+    pub(super) fn deleted_by_peer(&mut self, shared: &mut Shared, spi: u32) -> Option<u32> {
+        let State::Established(established) = &mut self.state else {
+            return None;
+        };
+        let named = |child: &ChildSa| child.outbound.spi == spi;
+        let Some(at) = established.children.iter().position(named) else {
+            if matches!(established.exchange, Some(Exchange::CreateChild(_)))
+                && established.deleted_early.len() < MAX_DELETED_EARLY
+            {
+                established.deleted_early.push(spi);
+            }
+            return None;
+        };
+        let (number, inbound) = {
+            let child = &established.children[at];
+            (child.number, child.inbound.spi)
+        };
+        match established.children[at].state {
+            ChildState::InUse(_) => self.in_use_deleted_by_peer(shared, number),
+            ChildState::Replaced(_) => self.linger(shared, number),
+            ChildState::Installing(_) | ChildState::Standby => {
+                let mut child = established.children.remove(at);
+                let reason = Failure::new(Step::Informational, Cause::DeletedByPeer);
+                self.child_down(shared, &mut child, reason.clone());
+                if let ChildState::Installing(Then::TakesOver(old)) = child.state {
+                    self.rekeying_failed(shared, old, reason);
+                }
+            }
+            ChildState::Deleting | ChildState::Orphaned | ChildState::Lingering(_) => return None,
+        }
+        Some(inbound)
+    }
+
+    fn in_use_deleted_by_peer(&mut self, shared: &mut Shared, number: u64) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let Some(at) = established
+            .children
+            .iter()
+            .position(|child| child.number == number)
+        else {
+            return;
+        };
+        let line = established.children[at].line;
+        let standby = established
+            .children
+            .iter()
+            .find(|child| child.line == line && matches!(child.state, ChildState::Standby));
+        if let Some(successor) = standby.map(|child| child.number) {
+            self.activate(shared, successor);
+            return self.linger(shared, number);
+        }
+        if established.is_being_rekeyed(number) {
+            established.children[at].state = ChildState::Orphaned;
+            return;
+        }
+        let mut child = established.children.remove(at);
+        let reason = Failure::new(Step::Informational, Cause::DeletedByPeer);
+        self.child_down(shared, &mut child, reason);
+    }
+
+    /// Both sides have let go of it: it sends no more, and receives what is still under way.
+    fn linger(&mut self, shared: &mut Shared, number: u64) {
+        let until = shared.now.boot + LINGER_TIME;
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let children = &mut established.children;
+        if let Some(child) = children.iter_mut().find(|child| child.number == number) {
+            child.stop_sending(shared);
+            child.state = ChildState::Lingering(until);
+        }
+        let lingers = |child: &ChildSa| matches!(child.state, ChildState::Lingering(_));
+        if children.iter().filter(|child| lingers(child)).count() > MAX_LINGERING
+            && let Some(oldest) = children.iter().position(lingers)
+        {
+            children.remove(oldest).remove(shared);
+        }
+    }
+
+    /// The peer has answered our Delete.
+    pub(super) fn delete_answered(&mut self, shared: &mut Shared, gone: Gone) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let named = |child: &&ChildSa| {
+            child.inbound.spi == gone.inbound && matches!(child.state, ChildState::Deleting)
+        };
+        if let Some(number) = established
+            .children
+            .iter()
+            .find(named)
+            .map(|child| child.number)
+        {
+            self.linger(shared, number);
+        }
+    }
+
+    /// Takes a Child SA out of the kernel and, if it stood for its child, says so.
+    pub(super) fn child_down(&self, shared: &mut Shared, child: &mut ChildSa, reason: Failure) {
+        child.remove(shared);
+        let waiters = std::mem::take(&mut child.rekeying.waiters);
+        answer_all(shared, waiters, || Reply::Failed(Box::new(reason.clone())));
+        let Some(connection) = self.connection_name() else {
+            return;
+        };
+        let name = child.child.name.clone();
+        if child.holds_the_line() {
+            shared.event(Event::ChildDown {
+                connection: connection.clone(),
+                child: name.clone(),
+                spi_in: child.inbound.spi,
+                reason: reason.clone(),
+            });
+        }
+        if child.holds_the_line() || child.is_current() {
+            shared.notice(Notice::ChildDown {
+                connection,
+                child: name,
+                failure: reason,
+            });
+        }
+    }
+
+    /// Takes a child down from our side: out of the kernel at once, then the peer is told.
+    pub(in crate::engine) fn delete_child(
+        &mut self,
+        shared: &mut Shared,
+        name: &Name,
+        cause: &Cause,
+    ) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        established.renounce(name);
+        let undecided = established
+            .undecided
+            .take_if(|undecided| undecided.is_for(name));
+        let ends = |child: &mut ChildSa| {
+            let over = matches!(child.state, ChildState::Deleting | ChildState::Lingering(_));
+            child.child.name == *name && !over
+        };
+        let ended: Vec<_> = established.children.extract_if(.., ends).collect();
+        for child in ended {
+            let failure = Failure::new(Step::Informational, cause.clone());
+            self.child_ended(shared, child, failure);
+        }
+        if let Some(undecided) = undecided {
+            self.begin(shared, Task::DeleteChild(undecided.gone()));
+        }
+    }
+
+    /// A Child SA is at its end from our side: the peer is told that it is gone, or, if it waits for it, that it will not
+    /// be.
+    fn child_ended(&mut self, shared: &mut Shared, mut child: ChildSa, failure: Failure) {
+        self.child_down(shared, &mut child, failure.clone());
+        if matches!(child.state, ChildState::Orphaned) {
+            return;
+        }
+        let waits = self.established().is_some_and(
+            |established| matches!(&established.answering, Some((number, ..)) if *number == child.number),
+        );
+        if waits && self.abandon_answer(shared, &failure.cause) {
+            return;
+        }
+        self.begin(shared, Task::DeleteChild(child.gone()));
+    }
+
+    /// The kernel has dropped one of our SAs, or could not take one: the whole Child SA goes.
+    pub(in crate::engine) fn expired(&mut self, shared: &mut Shared, sa: SaReference) {
+        let failure = Failure::new(Step::Kernel, Cause::Expired);
+        if let Some(number) = self.child_with(sa) {
+            self.ended_by_kernel(shared, number, failure);
+        }
+    }
+
+    pub(super) fn ended_by_kernel(&mut self, shared: &mut Shared, number: u64, failure: Failure) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let Some(at) = established
+            .children
+            .iter()
+            .position(|child| child.number == number)
+        else {
+            return;
+        };
+        let line = established.children[at].line;
+        let standby = established
+            .children
+            .iter()
+            .find(|child| child.line == line && matches!(child.state, ChildState::Standby));
+        let successor = standby.map(|child| child.number);
+        let in_use = matches!(established.children[at].state, ChildState::InUse(_));
+        if in_use && let Some(successor) = successor {
+            self.activate(shared, successor);
+        } else if in_use && established.is_being_rekeyed(number) {
+            let child = &mut established.children[at];
+            child.stop(shared);
+            child.state = ChildState::Orphaned;
+            let gone = child.gone();
+            return self.begin(shared, Task::DeleteChild(gone));
+        }
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let Some(at) = established
+            .children
+            .iter()
+            .position(|child| child.number == number)
+        else {
+            return;
+        };
+        let mut child = established.children.remove(at);
+        match child.state {
+            ChildState::Deleting | ChildState::Lingering(_) | ChildState::Orphaned => {
+                child.remove(shared);
+            }
+            _ => self.child_ended(shared, child, failure),
+        }
+    }
+
+    /// The kernel says that an SA has reached a soft limit: the first packet by one that stands by, or enough of one in use.
+    pub(in crate::engine) fn soft_expired(&mut self, shared: &mut Shared, sa: SaReference) {
+        let Some(number) = self.child_with(sa) else {
+            return;
+        };
+        let Some(child) = self.established().and_then(|established| {
+            established
+                .children
+                .iter()
+                .find(|child| child.number == number)
+        }) else {
+            return;
+        };
+        match child.state {
+            ChildState::Standby if child.inbound == sa => self.activate(shared, number),
+            ChildState::InUse(_) if child.outbound == sa => {
+                self.begin(shared, Task::RekeyChild(number));
+            }
+            _ => {}
+        }
+    }
+
+    fn child_with(&self, sa: SaReference) -> Option<u64> {
+        let mut children = self.established()?.children.iter();
+        let child = children.find(|child| child.inbound == sa || child.outbound == sa);
+        child.map(|child| child.number)
+    }
+}

@@ -1,0 +1,86 @@
+//! Both sides at once, with answers that come late or not at all at first.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sim::network::{Fate, Quality};
+
+use super::{busy, rekey, settled};
+
+/// One pass of both sides beginning at the same moment, with these datagrams lost (counted from then on).
+fn both(seed: u64, quality: Quality, lost: BTreeSet<u64>) -> bool {
+    let mut world = busy(seed, quality);
+    let mut first = None;
+    world.meddler = Some(Box::new(move |number, _| {
+        let from = *first.get_or_insert(number);
+        if lost.contains(&(number - from)) {
+            Fate::Drop
+        } else {
+            Fate::Deliver
+        }
+    }));
+    world.command(0, rekey());
+    world.command(1, rekey());
+    settled(&mut world, &format!("seed {seed}"));
+    let by_us = |node: &sim::Node| {
+        node.events.iter().any(|event| {
+            matches!(
+                event,
+                ike::engine::event::Event::ChildRekeyed { by_us: true, .. }
+            )
+        })
+    };
+    for node in &world.nodes {
+        assert!(node.count("child-rekeyed") >= 1, "{}: {seed}", node.name);
+    }
+    by_us(&world.nodes[0])
+}
+
+#[test]
+fn c2_of_two_that_begin_at_once_the_one_with_the_lowest_nonce_loses() {
+    let outcomes: BTreeSet<bool> = (0..40)
+        .map(|seed| both(seed, Quality::default(), BTreeSet::new()))
+        .collect();
+    assert_eq!(outcomes.len(), 2, "either side wins");
+}
+
+#[test]
+fn whatever_is_lost_of_a_collision_the_ends_agree() {
+    for seed in 0..3 {
+        for first in 0..8 {
+            for second in first..8 {
+                both(seed, Quality::default(), [first, second].into());
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_overtakes_what_the_ends_agree() {
+    let quality = Quality {
+        delay: Duration::from_millis(5),
+        jitter: Duration::from_millis(200),
+        ..Quality::default()
+    };
+    for seed in 0..30 {
+        both(seed, quality, BTreeSet::new());
+    }
+}
+
+#[test]
+fn c5_c6_a_request_that_comes_late_harms_nothing() {
+    // The branch's request is lost and comes again after about a second, while the headquarters rekeys at one moment after
+    // the other: before that, in the middle of it, and when it has just been done.
+    for later in 0..30 {
+        let mut world = busy(80 + later, Quality::default());
+        let mut seen = 0;
+        world.meddler = Some(Box::new(move |_, _| {
+            seen += 1;
+            if seen == 1 { Fate::Drop } else { Fate::Deliver }
+        }));
+        world.command(1, rekey());
+        world.run(Duration::from_millis(880 + later * 10));
+        world.command(0, rekey());
+        settled(&mut world, &format!("{later}"));
+    }
+}
