@@ -38,6 +38,8 @@ pub enum Request {
     Up(UpRequest),
     /// Take a connection or a child down.
     Down(DownRequest),
+    /// Replace the Child SA of a child.
+    RekeyChild(RekeyChildRequest),
     /// Read the configuration again.
     Reload,
     /// Say goodbye and end.
@@ -120,7 +122,12 @@ impl Request {
             | Self::Version
             | Self::GetInfo
             | Self::GetInterfaceDescription { .. } => true,
-            Self::Up(_) | Self::Down(_) | Self::Reload | Self::Shutdown | Self::SetLog(_) => false,
+            Self::Up(_)
+            | Self::Down(_)
+            | Self::RekeyChild(_)
+            | Self::Reload
+            | Self::Shutdown
+            | Self::SetLog(_) => false,
         }
     }
 
@@ -140,6 +147,7 @@ impl Request {
             Self::Metrics => own("Metrics", object(&Empty {})),
             Self::Up(up) => own("Up", object(up)),
             Self::Down(down) => own("Down", object(down)),
+            Self::RekeyChild(rekey) => own("RekeyChild", object(rekey)),
             Self::Reload => own("Reload", object(&Empty {})),
             Self::Shutdown => own("Shutdown", object(&Empty {})),
             Self::Monitor(monitor) => own("Monitor", object(monitor)),
@@ -163,6 +171,7 @@ impl Request {
             (crate::INTERFACE, "Metrics") => Ok(Self::Metrics),
             (crate::INTERFACE, "Up") => typed(parameters).map(Self::Up),
             (crate::INTERFACE, "Down") => typed(parameters).map(Self::Down),
+            (crate::INTERFACE, "RekeyChild") => typed(parameters).map(Self::RekeyChild),
             (crate::INTERFACE, "Reload") => Ok(Self::Reload),
             (crate::INTERFACE, "Shutdown") => Ok(Self::Shutdown),
             (crate::INTERFACE, "Monitor") => typed(parameters).map(Self::Monitor),
@@ -209,7 +218,7 @@ pub enum Reply {
     Log(LogLevels),
     /// To `Version`.
     Version(Version),
-    /// To `Down` and `Shutdown`.
+    /// To `Down`, `RekeyChild` and `Shutdown`.
     Done,
     /// To `GetInfo`.
     Info(service::Info),

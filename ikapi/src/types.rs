@@ -625,6 +625,15 @@ pub struct DownRequest {
     pub child: Option<String>,
 }
 
+/// What `RekeyChild` asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RekeyChildRequest {
+    /// The connection's name.
+    pub connection: String,
+    /// One of its children.
+    pub child: String,
+}
+
 impl List {
     /// Cuts a long list into parts of at most `connections` connections each, for a caller who asked with `more`.
     pub fn into_parts(self, connections: usize) -> impl Iterator<Item = Self> {

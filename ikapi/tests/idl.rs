@@ -21,8 +21,18 @@ fn the_control_interface_is_the_same_in_both() {
     assert_eq!(
         methods,
         [
-            "Down", "GetLog", "List", "Metrics", "Monitor", "Reload", "SetLog", "Shutdown",
-            "Status", "Up", "Version"
+            "Down",
+            "GetLog",
+            "List",
+            "Metrics",
+            "Monitor",
+            "RekeyChild",
+            "Reload",
+            "SetLog",
+            "Shutdown",
+            "Status",
+            "Up",
+            "Version"
         ]
     );
     let errors: Vec<_> = interface.errors.keys().map(String::as_str).collect();
@@ -39,7 +49,7 @@ fn the_control_interface_is_the_same_in_both() {
         "Monitor" => again::<ikapi::Monitored>(reply),
         "GetLog" | "SetLog" => again::<ikapi::LogLevels>(reply),
         "Version" => again::<ikapi::Version>(reply),
-        "Down" | "Shutdown" => again::<ikapi::Empty>(reply),
+        "Down" | "RekeyChild" | "Shutdown" => again::<ikapi::Empty>(reply),
         _ => panic!("no type for the reply to {method}"),
     });
 }
@@ -65,6 +75,7 @@ fn every_request_and_error_is_in_a_description() {
             Request::Metrics => "Metrics",
             Request::Up(_) => "Up",
             Request::Down(_) => "Down",
+            Request::RekeyChild(_) => "RekeyChild",
             Request::Reload => "Reload",
             Request::Shutdown => "Shutdown",
             Request::Monitor(_) => "Monitor",

@@ -266,6 +266,10 @@ fn attempt(request: &Request) -> String {
     match request {
         Request::Up(up) => named("did not come up", &up.connection, &up.child),
         Request::Down(down) => named("could not be taken down", &down.connection, &down.child),
+        Request::RekeyChild(rekey) => {
+            let child = Some(rekey.child.clone());
+            named("could not be rekeyed", &rekey.connection, &child)
+        }
         Request::Reload => "the configuration was not taken, the former one goes on".to_owned(),
         _ => "it did not work".to_owned(),
     }

@@ -153,6 +153,10 @@ Examples:
         child: Option<String>,
     },
 
+    /// Replace what is in use by something new, with new keys
+    #[command(subcommand)]
+    Rekey(Rekey),
+
     /// What happens, as it happens
     ///
     /// Prints an event a line, as the log has them, until Ctrl-C or until ikd ends
@@ -466,4 +470,26 @@ mod tests {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
+}
+
+/// What is to be replaced.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rekey {
+    /// The Child SA (phase 2) of one child
+    ///
+    /// Asks the peer for a new one and waits until traffic goes out by it; no packet
+    /// is lost. If the peer refuses, the old one goes on. ikd does this by itself
+    /// before the end of its lifetime.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Example:
+  ikctl rekey child branch lan"
+    )]
+    Child {
+        /// A connection of the configuration
+        connection: String,
+        /// One of its children
+        child: String,
+    },
 }

@@ -33,13 +33,15 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use ikapi::{DownRequest, Empty, ListRequest, Metrics, Request, State, UpReply, UpRequest};
+use ikapi::{
+    DownRequest, Empty, ListRequest, Metrics, RekeyChildRequest, Request, State, UpReply, UpRequest,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use ask::{Daemon, Trouble};
-use cli::{Arguments, Verb};
+use cli::{Arguments, Rekey, Verb};
 pub use decode::decode_bytes;
 
 /// How `ikctl` ends, for scripts. Told in the help, and stable.
@@ -161,6 +163,14 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
             };
             let done = |Empty {}| format!("{} is down\n", target(connection, child.as_deref()));
             caller.call(Request::Down(request), done)
+        }
+        Verb::Rekey(Rekey::Child { connection, child }) => {
+            let request = RekeyChildRequest {
+                connection: connection.clone(),
+                child: child.clone(),
+            };
+            let done = |Empty {}| format!("{} is rekeyed\n", target(connection, Some(child)));
+            caller.call(Request::RekeyChild(request), done)
         }
         Verb::Check { files, offline } => Ok(check::run(files, *offline, arguments.json, colour)),
         Verb::Monitor {

@@ -107,6 +107,7 @@ pub(super) const PAGES: &[Explained] = &[
     ("not-an-end", include_str!("../../../docs/src/errors/not-an-end.md")),
     ("not-built", include_str!("../../../docs/src/errors/not-built.md")),
     ("not-negotiated", include_str!("../../../docs/src/errors/not-negotiated.md")),
+    ("not-up", include_str!("../../../docs/src/errors/not-up.md")),
     ("not-utf8", include_str!("../../../docs/src/errors/not-utf8.md")),
     ("not-yet", include_str!("../../../docs/src/errors/not-yet.md")),
     ("only-weak", include_str!("../../../docs/src/errors/only-weak.md")),

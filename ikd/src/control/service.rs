@@ -238,6 +238,7 @@ impl Service {
             }
             Request::Up(request) => self.up(request).await?,
             Request::Down(request) => self.down(request).await?,
+            Request::RekeyChild(request) => self.rekey_child(request).await?,
             Request::Reload => match self.shell.ask(Ask::Reload).await?.await.ok()? {
                 Ok(reloaded) => Reply::Reloaded(reloaded),
                 Err(error) => error.into(),
@@ -301,16 +302,38 @@ impl Service {
             connection: connection.clone(),
             child: child.clone(),
         };
+        self.done(command, SOON, &connection, child.as_ref()).await
+    }
+
+    async fn rekey_child(&self, request: ikapi::RekeyChildRequest) -> Option<Reply> {
+        let (connection, child) = match names(&request.connection, Some(&request.child)) {
+            Ok((connection, Some(child))) => (connection, child),
+            Ok((_, None)) => return None,
+            Err(error) => return Some(error.into()),
+        };
+        let command = Command::Rekey {
+            connection: connection.clone(),
+            child: child.clone(),
+        };
+        self.done(command, WAIT, &connection, Some(&child)).await
+    }
+
+    /// Has something done, and waits for it so long.
+    async fn done(
+        &self,
+        command: Command,
+        limit: Duration,
+        connection: &Name,
+        child: Option<&Name>,
+    ) -> Option<Reply> {
         let pending = self.shell.ask(|reply| Ask::Command(command, reply)).await?;
-        match tokio::time::timeout(SOON, pending).await {
+        match tokio::time::timeout(limit, pending).await {
             Ok(answer) => match answer.ok()? {
                 Told::Done | Told::Snapshot(_) => Some(Reply::Done),
-                answer => Some(refused(
-                    answer,
-                    &*self.looks.get().await?,
-                    &connection,
-                    child.as_ref(),
-                )),
+                answer => {
+                    let view = self.looks.get().await?;
+                    Some(refused(answer, &view, connection, child))
+                }
             },
             Err(_) => Some(Error::Timeout { failure: None }.into()),
         }

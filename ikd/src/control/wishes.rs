@@ -112,6 +112,10 @@ pub(super) fn told(request: &Request, caller: &Caller) -> Option<Event> {
             let what = format!("take {} down", named(&down.connection, &down.child));
             (what, Some(&down.connection))
         }
+        Request::RekeyChild(rekey) => {
+            let what = format!("rekey {}/{}", rekey.connection, rekey.child);
+            (what, Some(&rekey.connection))
+        }
         Request::Reload => ("read the configuration again".to_owned(), None),
         Request::Shutdown => ("end".to_owned(), None),
         Request::SetLog(_) => ("change the levels of the log".to_owned(), None),

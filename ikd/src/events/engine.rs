@@ -26,6 +26,8 @@ pub(super) const fn connection(event: &Event) -> Option<&Name> {
         | Event::ConnectionFailed { connection, .. }
         | Event::Hint { connection, .. }
         | Event::ChildUp { connection, .. }
+        | Event::ChildRekeyed { connection, .. }
+        | Event::RekeyFailed { connection, .. }
         | Event::ChildDown { connection, .. }
         | Event::ChildFailed { connection, .. } => Some(connection),
         Event::Retransmitting { connection, .. } | Event::PeerRefused { connection, .. } => {
@@ -40,8 +42,10 @@ pub(super) const fn connection(event: &Event) -> Option<&Name> {
 
 const fn child(event: &Event) -> Option<&Name> {
     match event {
-        Event::ChildUp { child, .. } | Event::ChildDown { child, .. } => Some(child),
-        Event::ChildFailed { child, .. } => child.as_ref(),
+        Event::ChildUp { child, .. }
+        | Event::ChildRekeyed { child, .. }
+        | Event::ChildDown { child, .. } => Some(child),
+        Event::ChildFailed { child, .. } | Event::RekeyFailed { child, .. } => child.as_ref(),
         _ => None,
     }
 }
@@ -108,6 +112,40 @@ fn describe(event: &Event) -> Record {
             spi_out: Some(spi(*spi_out)),
             ..line(format!("Child SA up: {} == {}", list(local), list(remote)))
         },
+        Event::ChildRekeyed {
+            old_spi_in,
+            spi_in,
+            spi_out,
+            suite,
+            by_us,
+            ..
+        } => {
+            let who = if *by_us { "we asked" } else { "the peer asked" };
+            let text = format!("Child SA rekeyed: {} is replaced ({who})", spi(*old_spi_in));
+            Record {
+                suite: Some(suite.clone()),
+                spi_in: Some(spi(*spi_in)),
+                spi_out: Some(spi(*spi_out)),
+                ..line(text)
+            }
+        }
+        Event::RekeyFailed {
+            child,
+            failure,
+            retry_in,
+            ..
+        } => {
+            let what = if child.is_some() {
+                "Child SA"
+            } else {
+                "IKE SA"
+            };
+            line(format!(
+                "the {what} was not rekeyed, the old one goes on: {failure}"
+            ))
+            .with_failure(failure)
+            .with_retry(*retry_in)
+        }
         Event::ChildDown { spi_in, reason, .. } => {
             let record = line(format!("Child SA down: {reason}")).with_failure(reason);
             Record {

@@ -46,6 +46,8 @@ kinds! {
     IKE_SA_ESTABLISHED = "ike-sa-established" [Info] "An IKE SA (phase 1) stands, and the peer has proved who it is.";
     IKE_SA_CLOSED = "ike-sa-closed" [Info] "An IKE SA is gone, and its Child SAs with it; the code says why.";
     CHILD_UP = "child-up" [Info] "A Child SA (phase 2) is installed in the kernel.";
+    CHILD_REKEYED = "child-rekeyed" [Info] "A Child SA was replaced by a new one, which traffic goes out by.";
+    REKEY_FAILED = "rekey-failed" [Warning] "An SA could not be replaced; the old one goes on, and it is tried again.";
     CHILD_DOWN = "child-down" [Info] "A Child SA is gone from the kernel; the code says why.";
     CONNECTION_FAILED = "connection-failed" [Warning] "An IKE SA could not be made; the code says why, and when it is tried again.";
     CHILD_FAILED = "child-failed" [Warning] "A Child SA could not be made; its IKE SA stands.";
@@ -75,6 +77,8 @@ impl Event {
                 EngineEvent::IkeSaEstablished { .. } => &IKE_SA_ESTABLISHED,
                 EngineEvent::IkeSaClosed { .. } => &IKE_SA_CLOSED,
                 EngineEvent::ChildUp { .. } => &CHILD_UP,
+                EngineEvent::ChildRekeyed { .. } => &CHILD_REKEYED,
+                EngineEvent::RekeyFailed { .. } => &REKEY_FAILED,
                 EngineEvent::ChildDown { .. } => &CHILD_DOWN,
                 EngineEvent::ConnectionFailed { .. } => &CONNECTION_FAILED,
                 EngineEvent::ChildFailed { .. } => &CHILD_FAILED,

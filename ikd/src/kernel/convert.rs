@@ -99,7 +99,10 @@ pub(super) fn sa_spec(install: &SaInstall) -> Result<SaSpec, Unsayable> {
         },
         selector: None,
         lifetimes: Lifetimes {
-            soft: Limits::default(),
+            soft: Limits {
+                packets: install.tell_first_packet.then_some(1),
+                ..Limits::default()
+            },
             hard,
         },
         encapsulation: None,
@@ -251,6 +254,7 @@ mod tests {
             reqid: 0x0100_0001,
             replay_window: 128,
             hard_lifetime: Duration::from_secs(3600),
+            tell_first_packet: false,
         }
     }
 

@@ -82,6 +82,9 @@ impl Metrics {
             EngineEvent::ChildFailed { failure, .. } => {
                 self.add(&table::CHILD_FAILURES, [failure.cause.code().name()], 1);
             }
+            EngineEvent::RekeyFailed { failure, .. } => {
+                self.add(&table::REKEY_FAILURES, [failure.cause.code().name()], 1);
+            }
             EngineEvent::Retransmitting { exchange, .. } => {
                 let exchange = exchange.name().unwrap_or("unknown");
                 self.add(&table::RETRANSMISSIONS, [exchange], 1);
@@ -90,6 +93,7 @@ impl Metrics {
             EngineEvent::Dropped { reason, .. } => self.add(&table::DROPPED, [reason.name()], 1),
             EngineEvent::Initiating { .. }
             | EngineEvent::ChildUp { .. }
+            | EngineEvent::ChildRekeyed { .. }
             | EngineEvent::ChildDown { .. }
             | EngineEvent::Hint { .. }
             | EngineEvent::CookieMode { .. }

@@ -158,6 +158,8 @@ metrics! {
         "IKE SAs that stood and are gone, and why.";
     CHILD_FAILURES = Counter "ikd_child_failures" [CODE]
         "Child SAs that could not be made, and why.";
+    REKEY_FAILURES = Counter "ikd_rekey_failures" [CODE]
+        "SAs that could not be replaced and go on, and why.";
     RETRANSMISSIONS = Counter "ikd_retransmissions" [EXCHANGE]
         "Requests sent again, for no answer had come.";
     DROPPED = Counter "ikd_dropped_datagrams" [REASON]

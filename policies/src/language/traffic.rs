@@ -68,6 +68,7 @@ fn read_child(
     let keep = read_keep(walk, &fields);
     let window = read_number(walk, &fields, "replay_window", DEFAULT_REPLAY_WINDOW);
     let lifetime = read_duration(walk, &fields, "lifetime", DEFAULT_LIFETIME);
+    let rekey_after = lifetime.and_then(|lifetime| read_rekey_after(walk, &fields, lifetime));
     let priority = read_priority(walk, &fields);
     let child = Child {
         mode: mode?,
@@ -78,6 +79,7 @@ fn read_child(
         keep: keep?,
         replay_window: window?,
         hard_lifetime: lifetime?,
+        rekey_after: rekey_after?,
         priority: priority?,
     };
     let esp = fields
@@ -89,6 +91,28 @@ fn read_child(
         esp,
         child,
     })
+}
+
+/// When a Child SA is replaced: before its life ends. `None` within: only by the peer.
+fn read_rekey_after(
+    walk: &mut Walk<'_>,
+    fields: &Fields<'_>,
+    lifetime: Duration,
+) -> Option<Option<Duration>> {
+    let after = read_duration(walk, fields, "rekey_after", lifetime.mul_f64(0.9))?;
+    if let Some(node) = fields.get("rekey_after")
+        && after >= lifetime
+    {
+        let seconds = lifetime.as_secs();
+        let bad = Bad::new(format!(
+            "the Child SA has ended by then: its lifetime is {seconds}s"
+        ));
+        let bad = bad.suggest("leave it out for nine tenths of the lifetime".to_owned());
+        let path = fields.path("rekey_after");
+        walk.tell(Code::BadDuration, Severity::Error, node, &path, bad);
+        return None;
+    }
+    Some((!after.is_zero()).then_some(after))
 }
 
 fn read_mode(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Option<Mode> {

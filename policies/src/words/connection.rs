@@ -194,12 +194,12 @@ pub(crate) static CHILD: Mapping = Mapping {
  ]), "up", "Whether we see to it that the child is there.").default("passive"),
  key("replay_window", Kind::Number { least: 0, most: 4096 }, "1024", "Packets that may arrive out of order (RFC 4303 section 3.4.3). 0 takes recorded packets again: nobody should want that.").default("128"),
  key("lifetime", Kind::Duration { least: 60, most: 30 * DAY, never: false }, "1h", "After this long the kernel stops using the Child SA, whatever happened to us.").default("8h"),
+ key("rekey_after", Kind::Duration { least: 30, most: 29 * DAY, never: true }, "50m", "After this long, less up to a tenth by chance, the Child SA is replaced by a new one, without losing a packet. Shorter than `lifetime`; nine tenths of it where nothing is said. `never`: we leave it to the peer."),
  PRIORITY,
 ],
     ways: &[],
     not_yet: &[
         ("ah", "use esp"),
-        ("rekey", "leave it out, and choose a lifetime"),
         ("if_id", "leave it out: children are policy tunnels"),
         ("mark", "leave it out"),
         (
@@ -221,6 +221,8 @@ pub(crate) static CHILD: Mapping = Mapping {
         ("start_action", "keep"),
         ("auto", "keep"),
         ("life_time", "lifetime"),
+        ("rekey", "rekey_after"),
+        ("rekey_time", "rekey_after"),
         ("salifetime", "lifetime"),
         ("policies", "the policies beside the connections"),
     ],

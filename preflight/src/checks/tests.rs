@@ -103,6 +103,7 @@ fn configuration(local: &str, remote: &str) -> Configuration {
         keep: Keep::Up,
         replay_window: 128,
         hard_lifetime: Duration::from_secs(3600),
+        rekey_after: None,
         priority: None,
     };
     let connection = Connection {

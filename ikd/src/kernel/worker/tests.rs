@@ -98,6 +98,7 @@ fn impossible() -> KernelStep {
         reqid: 0x0100_0001,
         replay_window: 128,
         hard_lifetime: Duration::from_secs(60),
+        tell_first_packet: false,
     };
     KernelStep {
         action: KernelAction::AddSa(Box::new(install)),

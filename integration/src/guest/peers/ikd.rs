@@ -120,6 +120,14 @@ impl Gateway for Ikd<'_> {
         self.ikctl(&["down", CONNECTION])
     }
 
+    fn rekey(&self, child: &str) -> Result<()> {
+        self.ikctl(&["rekey", "child", CONNECTION, child]).map(drop)
+    }
+
+    fn rekeyings(&self) -> Option<usize> {
+        Some(self.log().matches("Child SA rekeyed").count())
+    }
+
     fn list(&self) -> Result<String> {
         self.ikctl(&["list"])
     }

@@ -54,7 +54,7 @@ impl Kind {
 }
 
 /// A gateway's daemon that runs. Dropped, it is killed.
-pub trait Gateway: Send {
+pub trait Gateway: Send + Sync {
     /// Asks for the Child SA `child` and waits for the answer, no longer than `patience`.
     ///
     /// # Errors
@@ -68,6 +68,10 @@ pub trait Gateway: Send {
     fn load(&self, policy: &Policy) -> Result<()>;
     /// Ends the connection and says goodbye to the peer.
     fn down(&self) -> Result<String>;
+    /// Asks for a new Child SA in the place of `child`'s; whether it waits for that, is up to the daemon.
+    fn rekey(&self, child: &str) -> Result<()>;
+    /// How often it said that a Child SA was rekeyed, where it says so.
+    fn rekeyings(&self) -> Option<usize>;
     /// What the daemon's tool lists.
     fn list(&self) -> Result<String>;
     /// What the daemon logged so far.

@@ -84,6 +84,16 @@ impl Gateway for Strongswan {
         Ok(format!("{answer:?}"))
     }
 
+    fn rekey(&self, child: &str) -> Result<()> {
+        let request = Message::default().with("child", child);
+        self.vici(Duration::from_secs(30))?.ask("rekey", &request)?;
+        Ok(())
+    }
+
+    fn rekeyings(&self) -> Option<usize> {
+        None
+    }
+
     fn list(&self) -> Result<String> {
         Ok(format!("{:?}", self.security_associations()?))
     }

@@ -9,6 +9,7 @@
 //! | `distrust` | who signs is not believed: expired, revoked, unknown, and what else is wrong with a certificate |
 //! | `ciphers` | every algorithm that both daemons have, for IKE and for ESP |
 //! | `families_and_modes` | IPv4 and IPv6 in every mixture, transport mode, children with keys of their own |
+//! | `rekeying` | SAs are replaced under traffic, by either side and by both at once, and no packet is lost |
 //! | `refusals` | what does not fit together: both ends say why, nothing is left in the kernel |
 //! | `hostile` | an attacker on the wire |
 //! | `observe` | captures that the keys of `ikd --keylog` open |
@@ -30,6 +31,7 @@ mod observe;
 mod operation;
 mod prometheus;
 mod refusals;
+mod rekeying;
 mod tunnels;
 
 use std::path::Path;
@@ -72,6 +74,7 @@ fn with_strongswan() -> Vec<(Kind, Kind)> {
 pub fn run(only: &str) -> Result<bool> {
     let mut tests = tunnels::tests();
     tests.extend(families_and_modes::tests());
+    tests.extend(rekeying::tests());
     tests.extend(refusals::tests());
     tests.extend(credentials::tests());
     tests.extend(distrust::tests());
