@@ -27,12 +27,14 @@ pub(crate) struct Wish {
 
 impl Wish {
     fn includes(&mut self, event: &Event, level: Level) -> bool {
-        level >= self.level
+        // First, and of every event: whose it is learns from it where the peer is.
+        let concerns = self
+            .subject
+            .as_mut()
+            .is_none_or(|subject| subject.concerns(event));
+        concerns
+            && level >= self.level
             && (self.events.is_empty() || self.events.contains(&event.kind().name))
-            && self
-                .subject
-                .as_mut()
-                .is_none_or(|subject| subject.concerns(event))
     }
 }
 
@@ -91,6 +93,8 @@ struct Monitor {
 
 impl Monitors {
     pub(super) fn add(&mut self, wish: Wish) -> Watch {
+        // Where nothing happens, nothing else forgets who has gone.
+        self.0.retain(|monitor| !monitor.queue.is_closed());
         let (queue, entries) = mpsc::channel(QUEUE);
         let backlog = Arc::new(Backlog::default());
         self.0.push(Monitor {
@@ -136,6 +140,10 @@ fn weight(event: &ikapi::Event) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use ike::config::Name;
+    use ike::engine::event::Event as EngineEvent;
+    use ike::engine::io::Path;
+
     use super::*;
 
     fn event(number: u64, size: usize) -> ikapi::Event {
@@ -211,5 +219,44 @@ mod tests {
             unreachable!("nobody is there")
         });
         assert!(monitors.0.is_empty());
+    }
+
+    #[test]
+    fn who_comes_and_goes_while_nothing_happens_leaves_nothing_behind() {
+        let mut monitors = Monitors::default();
+        let _stays = monitors.add(everything());
+        for _ in 0..1000 {
+            drop(monitors.add(everything()));
+        }
+        assert_eq!(monitors.0.len(), 2, "who stays, and the newest");
+    }
+
+    #[test]
+    fn a_connection_is_followed_to_where_its_peer_moves_whatever_is_asked_for() {
+        let name = Name::new("branch").expect("a name");
+        let path = |remote: &str| Path {
+            local: "192.0.2.1:500".parse().expect("valid"),
+            remote: remote.parse().expect("valid"),
+        };
+        let mut wish = Wish {
+            subject: Some(Subject::Connection {
+                name: name.clone(),
+                addresses: Vec::new(),
+            }),
+            events: vec!["send-failed"],
+            level: Level::Warning,
+        };
+        let mut includes = |event: &Event| wish.includes(event, event.level());
+        let failed = |remote| Event::SendFailed {
+            path: path(remote),
+            error: nix::errno::Errno::EPERM,
+        };
+        assert!(!includes(&failed("203.0.113.9:500")), "nobody's so far");
+        let moved = EngineEvent::Initiating {
+            connection: name,
+            path: path("203.0.113.9:500"),
+        };
+        assert!(!includes(&Event::Engine(Box::new(moved))), "not asked for");
+        assert!(includes(&failed("203.0.113.9:500")));
     }
 }
