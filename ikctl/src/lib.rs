@@ -90,10 +90,11 @@ pub fn main() -> ExitCode {
             "ikctl: {}",
             text::clean_lines(&trouble.message)
         );
-        let output = if arguments.json {
-            json::pretty(&trouble.json)
-        } else {
-            String::new()
+        let output = match &arguments.verb {
+            _ if !arguments.json => String::new(),
+            // Whoever reads events reads line by line.
+            Verb::Monitor { .. } => json::line(&trouble.json),
+            _ => json::pretty(&trouble.json),
         };
         Outcome {
             output,

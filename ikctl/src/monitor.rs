@@ -1,8 +1,11 @@
 //! `ikctl monitor`: events as they happen, a line each, written at once.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 use ikapi::{ClientError, Event, EventLevel, MonitorRequest, Monitored, Part, Request};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -35,6 +38,7 @@ pub(crate) fn run(
     json: bool,
     colour: bool,
 ) -> Result<Outcome, Trouble> {
+    end_with_the_reader();
     let (mut stream, patience) = daemon.follow(&request)?;
     let ended = || Trouble::ended(daemon);
     // The first reply comes at once, without an event; from then on silence is nothing bad.
@@ -57,7 +61,7 @@ pub(crate) fn run(
         {
             Ok(()) if last => return Err(ended()),
             Ok(()) => {}
-            // `ikctl monitor | head` has read enough.
+            // Whoever read has had enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return Ok(Outcome::done(String::new()));
             }
@@ -73,6 +77,22 @@ pub(crate) fn run(
             }
         }
     }
+}
+
+/// Ends the program once nobody can read what it prints: `ikctl monitor | head -1` does not wait for one more event.
+fn end_with_the_reader() {
+    let watch = || {
+        let output = io::stdout();
+        let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+        // Nothing is asked for: these two are told in any case.
+        let mut ends = [PollFd::new(output.as_fd(), PollFlags::empty())];
+        while poll(&mut ends, PollTimeout::NONE) == Err(Errno::EINTR) {}
+        if ends[0].revents().is_some_and(|told| told.intersects(gone)) {
+            std::process::exit(Exit::Done as i32);
+        }
+    };
+    // Without it, the end comes with the next event.
+    let _ = std::thread::Builder::new().spawn(watch);
 }
 
 /// The reply as it came, on a line; nothing of one that has nothing to tell.

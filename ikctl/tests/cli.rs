@@ -13,6 +13,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Longer than anything takes that works.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A directory of its own, which goes when the test ends.
 struct Directory(PathBuf);
@@ -778,11 +782,12 @@ fn monitor_prints_json_a_line_each_with_nothing_that_steers() {
     let lines: Vec<serde_json::Value> = ended
         .stdout
         .lines()
-        .take(2)
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(lines[0]["event"]["later"], 1, "as it came");
     assert_eq!(lines[1]["missed"], 12);
+    assert_eq!(lines[2]["error"], "ikctl.Ended", "the end is a line too");
+    assert_eq!(lines.len(), 3);
     let steering = |c: char| c.is_control() && c != '\n';
     assert!(!ended.stdout.contains(steering));
 }
@@ -805,6 +810,28 @@ fn monitor_writes_each_line_at_once() {
     assert!(first.contains("branch/lan: no Child SA"), "{first}");
     tool.kill().unwrap();
     tool.wait().unwrap();
+    daemon.thread.join().unwrap();
+}
+
+#[test]
+fn monitor_ends_with_whoever_reads_it_though_nothing_happens_any_more() {
+    let daemon = Daemon::serving("monitor-head", |stream| {
+        let end = EVENTS.rfind("{\"parameters\":{\"event\":null").unwrap();
+        stream.write_all(&EVENTS.as_bytes()[..end]).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _ = stream.read(&mut [0]); // until the tool has gone
+    });
+    let mut tool = command(&daemon.directory, &["monitor"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // As `head -1` does.
+    let mut output = BufReader::new(tool.stdout.take().unwrap());
+    output.read_line(&mut String::new()).unwrap();
+    drop(output);
+    let status = tool.wait().unwrap();
+    assert_eq!(status.code(), Some(0), "it has ended before the daemon did");
     daemon.thread.join().unwrap();
 }
 

@@ -25,7 +25,7 @@ pub(super) fn past(page: &mut Page, indent: usize, failure: &Failure, now: u64) 
     reasons(page, indent + 2, failure);
 }
 
-/// `no_proposal_chosen, in IKE_SA_INIT with 198.51.100.7:500`
+/// `no-common-proposal, in IKE_SA_INIT with 198.51.100.7:500`
 fn place(failure: &Failure) -> String {
     let mut place = failure.code.clone();
     if !failure.step.is_empty() {
