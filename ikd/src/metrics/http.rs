@@ -1,8 +1,10 @@
 //! `GET /metrics` over HTTP/1.1, on a loopback address.
 //!
 //! On a thread of its own: however many clients connect, and however slowly they read, the engine is asked once a second
-//! at most. A client has a few seconds for all it does, a few KiB for its request, and shares the reply with all others.
+//! at most. A client has a few seconds for all it does, and shorter where others wait; a few KiB for its request; and shares the
+//! reply with all others.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,8 +20,9 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Source;
 
@@ -30,8 +33,10 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Clients served at once; more wait until they are accepted.
+    /// Clients served at once; more wait.
     pub(super) clients: usize,
+    /// How long a client may take while others wait.
+    pub(super) while_others_wait: Duration,
     /// How long a client may take for the head of its request.
     pub(super) head: Duration,
     /// How long a client may take for everything.
@@ -39,7 +44,8 @@ pub(super) struct Limits {
 }
 
 const LIMITS: Limits = Limits {
-    clients: 8,
+    clients: 64,
+    while_others_wait: Duration::from_millis(500),
     head: Duration::from_secs(3),
     all: Duration::from_secs(10),
 };
@@ -73,17 +79,41 @@ pub(crate) fn serve(address: SocketAddr, source: Source) -> io::Result<SocketAdd
 
 pub(super) async fn accept(listener: TcpListener, source: Source, limits: Limits) {
     let places = Arc::new(Semaphore::new(limits.clients));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let source = source.clone();
-                tokio::spawn(async move {
-                    // Whatever a client does wrong, or does not do in time, ends its connection and nothing else.
-                    let _ = timeout(limits.all, client(stream, source, limits.head)).await;
-                    drop(place);
-                });
+    let mut served = VecDeque::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let place = place(&places, &mut served, limits.while_others_wait).await;
+        let source = source.clone();
+        let client = tokio::spawn(async move {
+            // Whatever a client does wrong, or does not do in time, ends its connection and nothing else.
+            let _ = timeout(limits.all, client(stream, source, limits.head)).await;
+            drop(place);
+        });
+        served.push_back((Instant::now(), client.abort_handle()));
+    }
+}
+
+/// A place for one more: where there is none, those make room who have had theirs longest.
+async fn place(
+    places: &Arc<Semaphore>,
+    served: &mut VecDeque<(Instant, AbortHandle)>,
+    enough: Duration,
+) -> OwnedSemaphorePermit {
+    served.retain(|(_, client)| !client.is_finished());
+    let mut free = std::pin::pin!(Arc::clone(places).acquire_owned());
+    loop {
+        let oldest = served.front().map(|(since, _)| *since + enough);
+        tokio::select! {
+            biased;
+            place = &mut free => return place.expect("nobody closes it"),
+            () = sleep_until(oldest.unwrap_or_else(Instant::now)), if oldest.is_some() => {
+                if let Some((_, oldest)) = served.pop_front() {
+                    oldest.abort();
+                }
             }
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }

@@ -455,14 +455,19 @@ fn source() -> (Source, Arc<AtomicUsize>) {
 
 const LIMITS: http::Limits = http::Limits {
     clients: 4,
+    while_others_wait: Duration::from_secs(600),
     head: Duration::from_millis(300),
     all: Duration::from_millis(600),
 };
 
 async fn serving(source: Source) -> SocketAddr {
+    serving_within(LIMITS, source).await
+}
+
+async fn serving_within(limits: http::Limits, source: Source) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(http::accept(listener, source, LIMITS));
+    tokio::spawn(http::accept(listener, source, limits));
     address
 }
 
@@ -560,16 +565,24 @@ async fn many_questions_cost_the_engine_one_look_a_second() {
 
 #[tokio::test]
 async fn silent_clients_and_slow_ones_make_room_for_others() {
-    let address = serving(source().0).await;
-    let mut silent = Vec::new();
-    for _ in 0..3 * LIMITS.clients {
-        let mut stream = TcpStream::connect(address).await.expect("connected");
-        stream.write_all(b"GET /metrics HT").await.expect("sent");
-        silent.push(stream);
+    let in_a_crowd = http::Limits {
+        while_others_wait: Duration::from_millis(100),
+        head: LIMITS.while_others_wait,
+        all: LIMITS.while_others_wait,
+        ..LIMITS
+    };
+    for limits in [LIMITS, in_a_crowd] {
+        let address = serving_within(limits, source().0).await;
+        let mut silent = Vec::new();
+        for _ in 0..3 * limits.clients {
+            let mut stream = TcpStream::connect(address).await.expect("connected");
+            stream.write_all(b"GET /metrics HT").await.expect("sent");
+            silent.push(stream);
+        }
+        // Behind all of them.
+        let reply = ask(address, &get(address)).await;
+        assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
     }
-    // Behind all of them.
-    let reply = ask(address, &get(address)).await;
-    assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
 }
 
 #[tokio::test]
