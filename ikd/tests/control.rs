@@ -351,6 +351,28 @@ fn the_log_is_verbose_for_one_peer_only() {
 }
 
 #[test]
+fn a_rule_of_the_log_can_be_taken_away_when_its_connection_is_gone() {
+    isolated(
+        "a_rule_of_the_log_can_be_taken_away_when_its_connection_is_gone",
+        |directory| {
+            let file = policy(directory, "hq.yaml", GOOD);
+            let daemon = Daemon::start(directory, "hq", None, &file);
+            let rule = json!({ "level": "debug", "connection": "branch" });
+            daemon.call("SetLog", rule);
+            fs::write(&file, GOOD.replace("branch:", "depot:")).expect("written");
+            daemon.call("Reload", json!({}));
+            let typo = daemon.try_call("SetLog", json!({ "connection": "brnch" }));
+            assert!(
+                matches!(typo, Err(ClientError::Daemon(Error::NotFound { .. }))),
+                "{typo:?}"
+            );
+            let left = daemon.call("SetLog", json!({ "connection": "branch" }));
+            assert_eq!(left["rules"], json!([]));
+        },
+    );
+}
+
+#[test]
 fn clients_that_flood_trickle_or_talk_nonsense_cost_little_and_delay_nobody() {
     isolated(
         "clients_that_flood_trickle_or_talk_nonsense_cost_little_and_delay_nobody",

@@ -222,7 +222,8 @@ impl Service {
             Request::GetLog => Reply::Log(self.shell.ask(Ask::LogLevels).await?.await.ok()?),
             Request::SetLog(request) => {
                 let view = self.looks.get().await?;
-                match wishes::log_subject(&request, &view) {
+                let levels = self.shell.ask(Ask::LogLevels).await?.await.ok()?;
+                match wishes::log_subject(&request, &view, &levels) {
                     Ok((subject, level)) => {
                         let ask = |reply| Ask::SetLogLevel(subject, level, reply);
                         let set = self.shell.ask(ask).await?.await.ok()?;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ikapi::{Error, EventLevel, LogLevel, MonitorRequest, Request, SetLogRequest};
+use ikapi::{Error, EventLevel, LogLevel, LogLevels, MonitorRequest, Request, SetLogRequest};
 use ike::config::Name;
 use ike::engine::event::Level;
 
@@ -56,6 +56,7 @@ fn event_name(name: &str) -> Result<&'static str, Error> {
 pub(super) fn log_subject(
     request: &SetLogRequest,
     view: &View,
+    levels: &LogLevels,
 ) -> Result<(Option<Subject>, Option<log::Level>), Error> {
     let level = match request.level {
         None => None,
@@ -71,7 +72,14 @@ pub(super) fn log_subject(
     };
     let subject = match (&request.connection, &request.peer) {
         (None, None) => None,
-        (Some(name), None) => Some(connection(name, view)?),
+        (Some(name), None) => Some(match connection(name, view) {
+            Err(not_found) => match ruled(name, levels) {
+                // A rule may outlive its connection, and be taken away.
+                Some(subject) if level.is_none() => subject,
+                _ => return Err(not_found),
+            },
+            Ok(found) => found,
+        }),
         (None, Some(address)) => {
             Some(Subject::Peer(address.parse().map_err(|_| {
                 invalid("peer: an IPv4 or IPv6 address without port".to_owned())
@@ -97,20 +105,34 @@ fn connection(name: &str, view: &View) -> Result<Subject, Error> {
     Ok(Subject::Connection { name, addresses })
 }
 
-/// What is told of a call that changes something, so that the log says who did what.
+/// A connection that has a rule, be it configured or not.
+fn ruled(name: &str, levels: &LogLevels) -> Option<Subject> {
+    let is_this = |rule: &ikapi::LogRule| rule.connection.as_deref() == Some(name);
+    levels.rules.iter().find(|rule| is_this(rule))?;
+    Some(Subject::Connection {
+        name: Name::new(name)?,
+        addresses: Vec::new(),
+    })
+}
+
+/// What is told of a call that changes something, so that the log says who did what. Nothing of one with a name that cannot be.
 pub(super) fn told(request: &Request, caller: &Caller) -> Option<Event> {
-    let named = |connection: &str, child: &Option<String>| match child {
-        Some(child) => format!("{connection}/{child}"),
-        None => connection.to_owned(),
+    let named = |connection: &str, child: Option<&str>| {
+        let connection = Name::new(connection)?;
+        let text = match child {
+            Some(child) => format!("{connection}/{}", Name::new(child)?),
+            None => connection.to_string(),
+        };
+        Some((text, Some(connection)))
     };
     let (what, connection) = match request {
         Request::Up(up) => {
-            let what = format!("bring {} up", named(&up.connection, &up.child));
-            (what, Some(&up.connection))
+            let (text, connection) = named(&up.connection, up.child.as_deref())?;
+            (format!("bring {text} up"), connection)
         }
         Request::Down(down) => {
-            let what = format!("take {} down", named(&down.connection, &down.child));
-            (what, Some(&down.connection))
+            let (text, connection) = named(&down.connection, down.child.as_deref())?;
+            (format!("take {text} down"), connection)
         }
         Request::RekeyChild(rekey) => {
             let what = format!("rekey {}/{}", rekey.connection, rekey.child);
@@ -132,7 +154,7 @@ pub(super) fn told(request: &Request, caller: &Caller) -> Option<Event> {
         user: caller.user,
         process: caller.process,
         what,
-        connection: connection.and_then(|name| Name::new(name)),
+        connection,
     })
 }
 
