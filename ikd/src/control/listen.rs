@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ikapi::Error;
 use nix::sys::stat::{Mode, umask};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
@@ -149,8 +150,14 @@ fn remove_dead(path: &Path) -> Result<(), ListenError> {
         Ok(metadata) if !metadata.file_type().is_socket() => return Err(ListenError::NotASocket),
         Ok(_) => {}
     }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(ListenError::AlreadyRunning),
+    // Without waiting: a daemon that hangs takes no callers.
+    let knock = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::unix(path)?)
+    };
+    match knock() {
+        Ok(()) => Err(ListenError::AlreadyRunning),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path)
                 .map_err(|error| ListenError::Io("removing a dead control socket", error))
@@ -189,13 +196,35 @@ mod tests {
             Err(ListenError::AlreadyRunning)
         ));
         // What a killed daemon leaves: a socket file that nobody listens on.
-        let Listener { .. } = &first;
         drop(first);
         assert!(!path.exists(), "the file goes with the daemon");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
         assert!(path.exists());
         let third = Listener::open(&path, Roles::default()).expect("replaced");
         drop(third);
+        let _ = std::fs::remove_dir_all(path.parent().expect("a directory"));
+    }
+
+    #[test]
+    fn a_daemon_that_takes_no_callers_is_a_daemon_and_is_not_waited_for() {
+        let path = place("hangs");
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("created");
+        let address = SockAddr::unix(&path).expect("short");
+        let socket = || Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        let hangs = socket();
+        hangs.bind(&address).expect("bound");
+        hangs.listen(0).expect("listens");
+        let waiting = std::iter::from_fn(|| {
+            let caller = socket();
+            caller.set_nonblocking(true).expect("set");
+            caller.connect(&address).ok().map(|()| caller)
+        });
+        let waiting: Vec<_> = waiting.collect();
+        assert!(!waiting.is_empty());
+        assert!(matches!(
+            Listener::open(&path, Roles::default()),
+            Err(ListenError::AlreadyRunning)
+        ));
         let _ = std::fs::remove_dir_all(path.parent().expect("a directory"));
     }
 
