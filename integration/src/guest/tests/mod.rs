@@ -15,7 +15,7 @@
 //! | `observe` | captures that the keys of `ikd --keylog` open |
 //! | `book` | what the book has its reader do, and what it says that commands print |
 //! | `control` | the control socket as other programs use it |
-//! | `prometheus` | Debian's Prometheus reads the metrics |
+//! | `prometheus` | Debian's Prometheus and its reader for Python read the metrics |
 //! | `operation` | reload, shutdown, a peer that is gone, starts that must fail |
 
 mod book;

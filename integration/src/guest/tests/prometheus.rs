@@ -1,4 +1,4 @@
-//! Debian's Prometheus reads what `ikd --metrics` tells.
+//! What `ikd --metrics` tells, read by Debian's Prometheus and by Prometheus' own reader of OpenMetrics for Python.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -13,17 +13,19 @@ use serde_json::Value;
 use super::harness::{self, PATIENCE, Test};
 use crate::guest::netns::Namespace;
 use crate::guest::peers::ikd::policy_file;
-use crate::guest::peers::{Daemon, Gateway, Ikd, eventually};
+use crate::guest::peers::{Daemon, Gateway, Ikd, Kind, eventually};
+use crate::guest::topology::{ALICE, BOB};
+use crate::guest::traffic::{self, ping};
 use crate::guest::world::{World, site_to_site};
 
 const METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9497);
 const PROMETHEUS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 pub(super) fn tests() -> Vec<Test> {
-    vec![Test::new(
-        "prometheus_sees_a_child_up_and_why_it_is_down",
-        scrapes,
-    )]
+    vec![
+        Test::new("prometheus_sees_a_child_up_and_why_it_is_down", scrapes),
+        Test::new("metrics_are_openmetrics_and_count_what_happens", counts),
+    ]
 }
 
 fn scrapes(world: &World) -> Result<()> {
@@ -192,4 +194,81 @@ fn percent_encoded(text: &str) -> String {
             byte => format!("%{byte:02X}"),
         })
         .collect()
+}
+
+/// Prints the samples that a server answers with, one a line.
+const READER: &str = "\
+import sys, urllib.request
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+reply = urllib.request.urlopen(sys.argv[1])
+kind = reply.headers['Content-Type']
+assert kind == 'application/openmetrics-text; version=1.0.0; charset=utf-8', kind
+text = reply.read().decode()
+for family in text_string_to_metric_families(text):
+    for sample in family.samples:
+        labels = ','.join(f'{name}={value}' for name, value in sorted(sample.labels.items()))
+        print(f'{sample.name} {labels} {sample.value:.0f}')
+";
+
+/// A tunnel to another's daemon comes up, carries five packets each way, and is taken down.
+fn counts(world: &World) -> Result<()> {
+    let net = &world.net;
+    let (policy, other) = site_to_site();
+    let metrics = METRICS.to_string();
+    let mut ikd = Ikd::start_with(&net.hq, &policy_file(&policy), &["--metrics", &metrics])?;
+    let mut branch = Kind::Strongswan.start(&net.branch, &other)?;
+    let tells = |lines: &[&str]| {
+        let mut told = String::new();
+        // What is told may be a second old.
+        let right = eventually(PATIENCE, || {
+            let mut reader = Command::new("python3");
+            reader.args(["-c", READER, &format!("http://{METRICS}/metrics")]);
+            told = net
+                .hq
+                .output(&mut reader)
+                .unwrap_or_else(|error| format!("{error:#}"));
+            lines
+                .iter()
+                .all(|line| told.lines().any(|one| one == *line))
+        });
+        ensure!(right, "not all of {lines:#?} in:\n{told}");
+        Ok(())
+    };
+    tells(&[
+        "ikd_child_packets_total child=lan,connection=gateway,direction=in 0",
+        "ikd_handshakes_total result=established,role=initiator 0",
+        "ikd_events_total event=child-up 0",
+    ])?;
+
+    ikd.up("lan")?;
+    let answered = ping(&net.alice, ALICE, BOB, 5, 56, traffic::PATIENCE)?;
+    ensure!(answered == 5, "{answered} of 5 pings were answered");
+    tells(&[
+        "ikd_connection_up connection=gateway 1",
+        "ikd_ike_sas state=established 1",
+        "ikd_child_sas  1",
+        "ikd_handshakes_total result=established,role=initiator 1",
+        "ikd_child_packets_total child=lan,connection=gateway,direction=in 5",
+        "ikd_child_packets_total child=lan,connection=gateway,direction=out 5",
+        "ikd_child_bytes_total child=lan,connection=gateway,direction=out 420",
+        "ikd_events_total event=child-up 1",
+        "ikd_xfrm_errors_total counter=XfrmInNoStates 0",
+    ])?;
+
+    ikd.down()?;
+    tells(&[
+        "ikd_child_sas  0",
+        "ikd_child_wanted child=lan,connection=gateway 0",
+        "ikd_ike_sas_closed_total code=taken-down 1",
+        // What was carried stays counted.
+        "ikd_child_packets_total child=lan,connection=gateway,direction=out 5",
+    ])?;
+    let printed = ikd.ikctl(&["metrics"])?;
+    ensure!(
+        printed.ends_with("# EOF\n") && printed.contains("\nikd_child_sas 0\n"),
+        "ikctl metrics prints:\n{printed}"
+    );
+    ikd.shut_down()?;
+    branch.shut_down()?;
+    harness::nothing_is_left(world)
 }
