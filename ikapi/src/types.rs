@@ -191,7 +191,7 @@ macro_rules! records {
 records! {
     /// Why something did not work.
     Failure {
-        /// A stable word, such as `no_proposal_chosen`.
+        /// A stable word, such as `no-common-proposal`.
         code: String,
         /// What was being done, such as `IKE_AUTH`.
         step: String,
