@@ -156,6 +156,10 @@ fn the_table_is_well_formed() {
             "{metric:?}"
         );
     }
+    assert_eq!(
+        table::DROPPED.labels[0].values,
+        DropReason::ALL.map(DropReason::name).join(", ")
+    );
     assert_eq!(table::CHILD_BYTES.series(), "ikd_child_bytes_total");
     assert_eq!(table::BUILD.series(), "ikd_build_info");
     assert_eq!(table::START_TIME.series(), "ikd_start_time_seconds");
