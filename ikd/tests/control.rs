@@ -386,13 +386,20 @@ fn clients_that_flood_trickle_or_talk_nonsense_cost_little_and_delay_nobody() {
                 stream.set_nonblocking(true).expect("set");
                 stream
             };
-            let calls = "{\"method\":\"org.ikd.Control.List\",\"more\":true}\0".repeat(200);
+            let calls =
+                |call: &str| format!("{{\"method\":\"org.ikd.Control.{call}}}\0").repeat(200);
+            let floods = [
+                "List\",\"more\":true",
+                "List\",\"parameters\":{\"failed\":true}",
+                "Metrics\"",
+                "GetLog\"",
+            ];
             let mut kept = Vec::new();
             for number in 0..100 {
                 let mut stream = connect();
                 // What does not fit in the buffer is not sent: this side does not read either.
                 let _ = match number % 4 {
-                    0 => stream.write(calls.as_bytes()),
+                    0 => stream.write(calls(floods[number / 4 % floods.len()]).as_bytes()),
                     1 => stream.write(b"{\"method\":\"org.ikd"),
                     2 => stream.write(&[b'{'; 60_000]),
                     _ => stream.write(b"GET / HTTP/1.1\r\n\r\n\0"),

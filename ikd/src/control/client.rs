@@ -9,18 +9,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::places::Place;
+use super::replies::Encoded;
 use super::roles::{Caller, Role};
 use super::service::{Answer, Service};
 use crate::events::Watch;
 
 /// How long a client may be silent between calls, or within one.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How long a client may take to read a piece of a reply.
-const SLOWNESS: Duration = Duration::from_secs(5);
 /// How long a monitor may take to read that the daemon ends.
 const LAST_WORD: Duration = Duration::from_millis(200);
-/// A piece of a reply, in bytes.
-const PIECE: usize = 64 * 1024;
 /// Events that a monitor gets in one go, and the pause after that: a flood is left out and counted, not worked off at the
 /// cost of everything else.
 const IN_ONE_GO: usize = 256;
@@ -33,6 +31,7 @@ pub(super) struct Client {
     pub(super) caller: Caller,
     /// What it may do: more than nothing.
     pub(super) role: Role,
+    pub(super) place: Place,
 }
 
 impl Client {
@@ -72,11 +71,11 @@ impl Client {
             Ok(call) => {
                 let answer = self
                     .service
-                    .answer(call.request, call.more, &self.caller)
+                    .answer(call.request, call.more, &self.caller, &self.place)
                     .await?;
                 match answer {
                     _ if call.oneway => Some(()),
-                    Answer::Reply(parts) => send(&mut self.stream, &parts).await,
+                    Answer::Reply(reply) => reply.send(&mut self.stream).await,
                     Answer::Watch(watch) => self.monitor(watch).await,
                 }
             }
@@ -89,8 +88,7 @@ impl Client {
         if oneway {
             return Some(());
         }
-        let parts: Vec<_> = Reply::from(error).encode(false).collect();
-        send(&mut self.stream, &parts).await
+        Encoded::new(error.into()).send(&mut self.stream).await
     }
 
     /// Tells what happens until the client goes, or says anything, or the daemon ends. It may read as slowly as it likes.
@@ -136,16 +134,6 @@ impl Client {
         }
         None
     }
-}
-
-async fn send(stream: &mut UnixStream, parts: &[Vec<u8>]) -> Option<()> {
-    for piece in parts.iter().flat_map(|part| part.chunks(PIECE)) {
-        timeout(SLOWNESS, stream.write_all(piece))
-            .await
-            .ok()?
-            .ok()?;
-    }
-    Some(())
 }
 
 /// Tells a caller that it is not served, if it takes that at once.

@@ -127,11 +127,9 @@ fn welcome(stream: UnixStream, service: &Service, places: &Places) {
         service: service.clone(),
         caller,
         role,
+        place,
     };
-    tokio::spawn(async move {
-        client.serve().await;
-        drop(place);
-    });
+    tokio::spawn(client.serve());
 }
 
 impl Drop for Listener {

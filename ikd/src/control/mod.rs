@@ -2,18 +2,19 @@
 //!
 //! ```text
 //!   listener --accept, role, place--> client task: Framer -> Call -> service --Ask--> shell
-//!                                                  bytes <- Reply <-----------------'
+//!                                          bytes <- Encoded <- Reply <--------------'
 //! ```
 //!
 //! All of it runs on a thread of its own, so that nothing that clients do (call without pause, list thousands of connections,
 //! read slowly) takes time from the engine, but for what the shell does for them: a look at everything is shared by all who
 //! ask meanwhile ([`shared`]), and costs the engine a tenth of its time at most. Clients are bounded in number, by user, and
-//! in memory and time ([`places`], `client`). Who may look and who may change is decided by [`roles`].
+//! in memory and time ([`places`], [`replies`], `client`). Who may look and who may change is decided by [`roles`].
 
 mod client;
 mod listen;
 mod places;
 mod render;
+mod replies;
 mod roles;
 mod service;
 mod shared;

@@ -1,11 +1,12 @@
-//! Places for clients: so many in all, so many of one user, and some that are kept for root.
+//! Places for clients: so many in all, so many of one user, and some that are kept for root. And whose turn it is.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::roles::Caller;
 
-/// Clients served at once; each costs a file descriptor, and at most a call of 64 KiB, a queue of a monitor and a reply.
+/// Clients served at once; each costs a file descriptor, and at most a call of 64 KiB and a queue of a monitor, or its part
+/// of [`super::replies`].
 pub(super) const CLIENTS: usize = 192;
 /// Of one user who is not root.
 const PER_USER: usize = 64;
@@ -20,45 +21,58 @@ pub(super) struct Places(Arc<Mutex<Taken>>);
 struct Taken {
     all: usize,
     ordinary: usize,
-    users: HashMap<u32, usize>,
+    users: HashMap<u32, User>,
 }
+
+/// What the clients of one user share.
+#[derive(Debug, Default)]
+struct User {
+    places: usize,
+    turn: Arc<Turn>,
+}
+
+/// What takes time is done for one client of a user after the other: fifty clients of one make nobody else wait for fifty.
+pub(super) type Turn = tokio::sync::Mutex<()>;
 
 /// A place, free again when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Places,
-    /// Whose; `None`: root's.
-    user: Option<u32>,
+    user: u32,
+    is_root: bool,
+    /// Shared with the other clients of the user.
+    pub(super) turn: Arc<Turn>,
 }
 
 impl Places {
     /// A place for a caller, or why there is none.
     pub(super) fn take(&self, caller: &Caller) -> Result<Place, String> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let user = (!caller.is_root()).then_some(caller.user);
+        let (user, is_root) = (caller.user, caller.is_root());
         if taken.all >= CLIENTS {
             return Err(format!("{CLIENTS} clients are being served"));
         }
-        if let Some(user) = user {
-            if taken.ordinary >= CLIENTS - FOR_ROOT {
-                let most = CLIENTS - FOR_ROOT;
-                return Err(format!(
-                    "{most} clients are being served, the rest is for root"
-                ));
-            }
-            let own = taken.users.entry(user).or_default();
-            if *own >= PER_USER {
-                return Err(format!(
-                    "{PER_USER} clients of user {user} are being served"
-                ));
-            }
-            *own += 1;
-            taken.ordinary += 1;
+        if !is_root && taken.ordinary >= CLIENTS - FOR_ROOT {
+            let most = CLIENTS - FOR_ROOT;
+            return Err(format!(
+                "{most} clients are being served, the rest is for root"
+            ));
         }
+        let own = taken.users.entry(user).or_default();
+        if !is_root && own.places >= PER_USER {
+            return Err(format!(
+                "{PER_USER} clients of user {user} are being served"
+            ));
+        }
+        own.places += 1;
+        let turn = Arc::clone(&own.turn);
+        taken.ordinary += usize::from(!is_root);
         taken.all += 1;
         Ok(Place {
             places: self.clone(),
             user,
+            is_root,
+            turn,
         })
     }
 
@@ -72,13 +86,11 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all -= 1;
-        if let Some(user) = self.user {
-            taken.ordinary -= 1;
-            if let Some(own) = taken.users.get_mut(&user) {
-                *own -= 1;
-                if *own == 0 {
-                    taken.users.remove(&user);
-                }
+        taken.ordinary -= usize::from(!self.is_root);
+        if let Some(own) = taken.users.get_mut(&self.user) {
+            own.places -= 1;
+            if own.places == 0 {
+                taken.users.remove(&self.user);
             }
         }
     }
@@ -108,5 +120,16 @@ mod tests {
         assert!(take(1_000_001).is_ok());
         drop((held, roots));
         assert!(places.is_empty());
+    }
+
+    #[test]
+    fn clients_of_one_user_take_turns_and_nobody_else_waits_for_them() {
+        let places = Places::default();
+        let take = |user| places.take(&Caller::with_user(user)).expect("a place");
+        let (one, other) = (take(1_000_000), take(1_000_000));
+        let _ours = one.turn.try_lock().expect("nobody before us");
+        assert!(other.turn.try_lock().is_err());
+        assert!(take(1_000_001).turn.try_lock().is_ok());
+        assert!(take(0).turn.try_lock().is_ok());
     }
 }

@@ -9,7 +9,9 @@ use ike::config::Name;
 use ike::engine::io::{Command, Reply as Told};
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use super::places::Place;
 use super::render;
+use super::replies::{Encoded, Underway};
 use super::roles::{Caller, Role, Roles};
 use super::shared::Shared;
 use super::view::View;
@@ -26,32 +28,29 @@ const WAIT_MOST: Duration = Duration::from_secs(3600);
 const SOON: Duration = Duration::from_secs(30);
 /// A look costs the engine a tenth of its time at most: after each it is left alone for so many times what that took.
 const LOOK_PAUSE: u32 = 9;
-/// Writing a list down costs a fifth of a processor at most.
-const LIST_PAUSE: u32 = 4;
+/// Writing replies down costs a fifth of a processor at most.
+const WRITING_PAUSE: u32 = 4;
+const WRITING_PAUSE_MOST: Duration = Duration::from_secs(1);
 
 /// Answers calls by asking the shell and the kernel's owner.
 #[derive(Clone)]
 pub(super) struct Service {
     shell: Shell,
-    kernel: kernel::Handle,
-    metrics: metrics::Source,
     roles: Roles,
     looks: Shared<Arc<View>>,
+    levels: Shared<ikapi::LogLevels>,
+    lists: Lists,
     /// The whole list, for those who take several replies and for those who do not.
-    lists: [Shared<Parts>; 2],
-    statuses: Shared<Parts>,
-    /// What takes its time is done one by one, so that it takes one processor at most.
-    heavy: Arc<Semaphore>,
+    whole: [Shared<Arc<Encoded>>; 2],
+    statuses: Shared<Arc<Encoded>>,
+    metrics: Shared<Arc<Encoded>>,
     end: Arc<watch::Sender<bool>>,
 }
-
-/// Replies as they go over the wire.
-pub(super) type Parts = Arc<Vec<Vec<u8>>>;
 
 /// What a call gets.
 pub(super) enum Answer {
     /// One reply, or several.
-    Reply(Parts),
+    Reply(Arc<Encoded>),
     /// What happens, as it happens.
     Watch(Watch),
 }
@@ -103,7 +102,7 @@ impl Server {
 
 impl Service {
     fn new(shell: Shell, kernel: kernel::Handle, metrics: metrics::Source, roles: Roles) -> Self {
-        let heavy = Arc::new(Semaphore::new(1));
+        let underway = Underway::default();
         let looks = {
             let shell = shell.clone();
             Shared::start(LOOK_PAUSE, move || {
@@ -115,40 +114,68 @@ impl Service {
                 }
             })
         };
-        let lists = [false, true].map(|more| {
-            let (looks, kernel, heavy) = (looks.clone(), kernel.clone(), Arc::clone(&heavy));
-            Shared::start(LIST_PAUSE, move || {
-                let (looks, kernel, heavy) = (looks.clone(), kernel.clone(), Arc::clone(&heavy));
+        let levels = {
+            let shell = shell.clone();
+            Shared::start(LOOK_PAUSE, move || {
+                let shell = shell.clone();
+                async move {
+                    let asked = Instant::now();
+                    let levels = shell.ask(Ask::LogLevels).await?.await.ok()?;
+                    Some((levels, asked.elapsed()))
+                }
+            })
+        };
+        let lists = Lists {
+            kernel: kernel.clone(),
+            underway: underway.clone(),
+            turn: Arc::new(Semaphore::new(1)),
+        };
+        let whole = [false, true].map(|more| {
+            let (looks, lists) = (looks.clone(), lists.clone());
+            Shared::start(WRITING_PAUSE, move || {
+                let (looks, lists) = (looks.clone(), lists.clone());
                 async move {
                     let view = looks.get().await?;
-                    let began = Instant::now();
-                    let parts = list(view, &kernel, &heavy, ListRequest::default(), more).await?;
-                    Some((parts, began.elapsed()))
+                    let list = lists.write(view, ListRequest::default(), more).await?;
+                    Some((list, Duration::ZERO)) // it pauses by itself
                 }
             })
         });
         let statuses = {
-            let (looks, kernel) = (looks.clone(), kernel.clone());
-            Shared::start(LIST_PAUSE, move || {
-                let (looks, kernel) = (looks.clone(), kernel.clone());
+            let (looks, underway) = (looks.clone(), underway.clone());
+            Shared::start(WRITING_PAUSE, move || {
+                let (looks, kernel, underway) = (looks.clone(), kernel.clone(), underway.clone());
                 async move {
                     let view = looks.get().await?;
                     let began = Instant::now();
                     let status = render::status(&view, kernel.statistics().await);
-                    let parts = encoded(Reply::Status(Box::new(status)));
-                    Some((parts, began.elapsed()))
+                    let status = underway.encode(Reply::Status(Box::new(status)), false);
+                    Some((status, began.elapsed()))
                 }
             })
         };
+        let metrics = Shared::start(WRITING_PAUSE, move || {
+            let (metrics, underway) = (metrics.clone(), underway.clone());
+            async move {
+                let text = metrics.text().await?;
+                let began = Instant::now();
+                let write = move || {
+                    let text = String::from_utf8_lossy(&text).into_owned();
+                    underway.encode(Reply::Metrics(ikapi::Metrics { text }), false)
+                };
+                let metrics = tokio::task::spawn_blocking(write).await.ok()?;
+                Some((metrics, began.elapsed()))
+            }
+        });
         Self {
             shell,
-            kernel,
-            metrics,
             roles,
             looks,
+            levels,
             lists,
+            whole,
             statuses,
-            heavy,
+            metrics,
             end: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -174,12 +201,13 @@ impl Service {
         self.roles.needs(role)
     }
 
-    /// The answer to a call of somebody who may make it; `None` where the daemon is ending.
+    /// The answer to a call of somebody who may make it, and has a place; `None` where the daemon is ending.
     pub(super) async fn answer(
         &self,
         request: Request,
         more: bool,
         caller: &Caller,
+        place: &Place,
     ) -> Option<Answer> {
         if let Some(event) = wishes::told(&request, caller) {
             self.shell.tell(event).await?;
@@ -196,13 +224,15 @@ impl Service {
                 }
             }
             Request::Status => return self.statuses.get().await.map(Answer::Reply),
+            Request::Metrics => return self.metrics.get().await.map(Answer::Reply),
             Request::List(request) if request == ListRequest::default() => {
-                return self.lists[usize::from(more)].get().await.map(Answer::Reply);
+                return self.whole[usize::from(more)].get().await.map(Answer::Reply);
             }
             Request::List(request) => {
+                let _turn = place.turn.lock().await;
                 let view = self.looks.get().await?;
-                let parts = list(view, &self.kernel, &self.heavy, request, more).await?;
-                return Some(Answer::Reply(parts));
+                let list = self.lists.write(view, request, more).await?;
+                return Some(Answer::Reply(list));
             }
             Request::Monitor(_) if !more => Error::ExpectedMore.into(),
             Request::Monitor(request) => {
@@ -219,10 +249,10 @@ impl Service {
                     Err(error) => error.into(),
                 }
             }
-            Request::GetLog => Reply::Log(self.shell.ask(Ask::LogLevels).await?.await.ok()?),
+            Request::GetLog => Reply::Log(self.levels.get().await?),
             Request::SetLog(request) => {
                 let view = self.looks.get().await?;
-                let levels = self.shell.ask(Ask::LogLevels).await?.await.ok()?;
+                let levels = self.levels.get().await?;
                 match wishes::log_subject(&request, &view, &levels) {
                     Ok((subject, level)) => {
                         let ask = |reply| Ask::SetLogLevel(subject, level, reply);
@@ -231,11 +261,6 @@ impl Service {
                     }
                     Err(error) => error.into(),
                 }
-            }
-            Request::Metrics => {
-                let text = self.metrics.text().await?;
-                let text = String::from_utf8_lossy(&text).into_owned();
-                Reply::Metrics(ikapi::Metrics { text })
             }
             Request::Up(request) => self.up(request).await?,
             Request::Down(request) => self.down(request).await?,
@@ -249,7 +274,7 @@ impl Service {
                 Reply::Done
             }
         };
-        Some(Answer::Reply(encoded(reply)))
+        Some(Answer::Reply(Encoded::new(reply)))
     }
 
     async fn up(&self, request: ikapi::UpRequest) -> Option<Reply> {
@@ -341,25 +366,38 @@ impl Service {
     }
 }
 
-/// A list, written down. Thousands of connections take their time: not on the thread that serves clients.
-async fn list(
-    view: Arc<View>,
-    kernel: &kernel::Handle,
-    heavy: &Semaphore,
-    request: ListRequest,
-    more: bool,
-) -> Option<Parts> {
-    let _turn = heavy.acquire().await.ok()?;
-    let traffic = kernel.traffic().await;
-    let write = move || {
-        let reply = render::list(&view, &traffic, &request).map_or_else(Reply::from, Reply::List);
-        Arc::new(reply.encode(more).collect())
-    };
-    tokio::task::spawn_blocking(write).await.ok()
+/// Writes lists down: one at a time, and with a pause after each.
+#[derive(Clone)]
+struct Lists {
+    kernel: kernel::Handle,
+    underway: Underway,
+    turn: Arc<Semaphore>,
 }
 
-fn encoded(reply: Reply) -> Parts {
-    Arc::new(reply.encode(false).collect())
+impl Lists {
+    /// Thousands of connections take their time: not on the thread that serves clients.
+    async fn write(
+        &self,
+        view: Arc<View>,
+        request: ListRequest,
+        more: bool,
+    ) -> Option<Arc<Encoded>> {
+        let turn = Arc::clone(&self.turn).acquire_owned().await.ok()?;
+        let began = Instant::now();
+        let traffic = self.kernel.traffic().await;
+        let underway = self.underway.clone();
+        let write = move || {
+            let list = render::list(&view, &traffic, &request);
+            underway.encode(list.map_or_else(Reply::from, Reply::List), more)
+        };
+        let list = tokio::task::spawn_blocking(write).await.ok()?;
+        let pause = began.elapsed().saturating_mul(WRITING_PAUSE);
+        tokio::spawn(async move {
+            tokio::time::sleep(pause.min(WRITING_PAUSE_MOST)).await;
+            drop(turn);
+        });
+        Some(list)
+    }
 }
 
 /// The names of a request. What cannot be a name cannot be found either.
