@@ -1,9 +1,9 @@
 //! What clients of the control socket cost those who negotiate: handshakes per second of a headquarters with a thousand
-//! connections, without and with 50 clients that ask for the whole list without pause.
+//! connections, without and with 50 clients that ask without pause, most of them for as much as there is.
 //!
 //! Both are measured in the same run, in turns, and the best turn of each counts. The clients share the processors with both
-//! daemons, so that something is lost on a small machine whatever the daemon does: on two processors 0.78 was left. Fails where
-//! less is left than [`LIMIT`].
+//! daemons, so that something is lost on a small machine whatever the daemon does: on two processors that had other work too,
+//! 0.69 and 0.86 were left. Fails where less is left than [`LIMIT`].
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -25,6 +25,14 @@ const LIMIT: f64 = 0.4;
 const CONNECTIONS: usize = 1000;
 /// Clients that poll it.
 const POLLING: usize = 50;
+/// What they ask, in turns.
+const CALLS: [&str; 5] = [
+    r#"{"method":"org.ikd.Control.List"}"#,
+    r#"{"method":"org.ikd.Control.List","parameters":{"failed":true}}"#,
+    r#"{"method":"org.ikd.Control.Metrics"}"#,
+    r#"{"method":"org.ikd.Control.Status"}"#,
+    r#"{"method":"org.ikd.Control.GetLog"}"#,
+];
 /// Connections that come up and go down without pause.
 const TUNNELS: usize = 8;
 const TURNS: usize = 4;
@@ -50,17 +58,17 @@ fn measure(directory: &Path) -> bool {
     wire();
     let hq = side(directory, "hq", CONNECTIONS);
     let branch = side(directory, "branch", TUNNELS);
-    let (mut alone, mut polled, mut lists) = (0.0_f64, 0.0_f64, 0);
+    let (mut alone, mut polled, mut replies) = (0.0_f64, 0.0_f64, 0);
     for _ in 0..TURNS {
         alone = alone.max(handshakes(&branch));
         let counted = polling(&hq, || polled = polled.max(handshakes(&branch)));
-        lists += counted;
+        replies += counted;
     }
     let ratio = polled / alone;
-    let each = lists as f64 / (TURN.as_secs_f64() * TURNS as f64);
+    let each = replies as f64 / (TURN.as_secs_f64() * TURNS as f64);
     println!("told: handshakes without clients: {alone:8.1} a second");
     println!(
-        "told: with {POLLING} that list {CONNECTIONS} connections: {polled:8.1} a second ({each:.0} lists a second)"
+        "told: with {POLLING} clients and {CONNECTIONS} connections: {polled:8.1} a second ({each:.0} replies a second)"
     );
     println!("told: ratio {ratio:.2}, limit {LIMIT}");
     ratio > LIMIT
@@ -116,19 +124,19 @@ fn handshakes(branch: &Daemon) -> f64 {
     done.into_inner() as f64 / began.elapsed().as_secs_f64()
 }
 
-/// Lists served while something goes on.
+/// Replies while something goes on.
 fn polling(hq: &Daemon, meanwhile: impl FnOnce()) -> u64 {
-    let (over, lists) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (over, replies) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        for _ in 0..POLLING {
-            scope.spawn(|| {
+        for number in 0..POLLING {
+            let (over, replies) = (&over, &replies);
+            scope.spawn(move || {
+                let call = format!("{}\0", CALLS[number % CALLS.len()]);
                 let mut stream = UnixStream::connect(&hq.control).expect("connected");
                 let mut buffer = vec![0; 1 << 16];
                 while !over.load(Ordering::Relaxed) {
                     // The reply as bytes: what a client makes of it is not the daemon's business.
-                    stream
-                        .write_all(b"{\"method\":\"org.ikd.Control.List\"}\0")
-                        .expect("asked");
+                    stream.write_all(call.as_bytes()).expect("asked");
                     loop {
                         let count = stream.read(&mut buffer).expect("a piece");
                         assert!(count > 0, "cut off");
@@ -136,12 +144,12 @@ fn polling(hq: &Daemon, meanwhile: impl FnOnce()) -> u64 {
                             break;
                         }
                     }
-                    lists.fetch_add(1, Ordering::Relaxed);
+                    replies.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
         meanwhile();
         over.store(true, Ordering::Relaxed);
     });
-    lists.into_inner()
+    replies.into_inner()
 }
