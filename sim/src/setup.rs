@@ -134,6 +134,7 @@ impl End {
             authentication: Authentication::PRE_SHARED_KEY,
             children: children.collect(),
             liveness: Liveness::default(),
+            rekey_after: None,
         }
     }
 

@@ -271,6 +271,7 @@ fn connection(tunnel: u32, headquarters: bool, keep: Keep, proof: Proof) -> Conn
             },
         },
         children: vec![Arc::new(child)],
+        rekey_after: None,
         liveness: Liveness::default(),
     }
 }

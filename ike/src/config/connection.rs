@@ -112,6 +112,8 @@ pub struct Connection {
     pub children: Vec<Arc<Child>>,
     /// When silence means that the peer is gone.
     pub liveness: Liveness,
+    /// After this long, less up to a tenth, we replace the IKE SA. `None`: only the peer does.
+    pub rekey_after: Option<Duration>,
 }
 
 impl Connection {
@@ -126,16 +128,25 @@ impl Connection {
             authentication,
             children: _,
             liveness,
+            rekey_after,
         } = self;
-        (name, local, remote, proposals, authentication, liveness)
-            == (
-                &other.name,
-                &other.local,
-                &other.remote,
-                &other.proposals,
-                &other.authentication,
-                &other.liveness,
-            )
+        (
+            name,
+            local,
+            remote,
+            proposals,
+            authentication,
+            liveness,
+            rekey_after,
+        ) == (
+            &other.name,
+            &other.local,
+            &other.remote,
+            &other.proposals,
+            &other.authentication,
+            &other.liveness,
+            &other.rekey_after,
+        )
     }
 
     /// Whether we start negotiating by ourselves: any child is to be kept up.

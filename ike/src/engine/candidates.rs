@@ -313,6 +313,7 @@ mod tests {
             authentication: Authentication::PRE_SHARED_KEY,
             children: Vec::new(),
             liveness: Liveness::default(),
+            rekey_after: None,
         };
         (Arc::new(connection), false)
     }

@@ -280,6 +280,9 @@ impl Engine {
     /// Takes what the IKE SAs have to say, until nothing is left to be said.
     pub(super) fn take_notices(&mut self) {
         loop {
+            for heir in std::mem::take(&mut self.shared.born) {
+                self.put_back(heir);
+            }
             let Some(notice) = self.shared.notices.pop_front() else {
                 // What is missing can be seen once everything has been said: a child may have failed after its IKE SA
                 // was established, or have ended with it.
@@ -309,6 +312,8 @@ impl Engine {
                     let ended = (sa, path, initiator);
                     self.connection_closed(&connection, ended, established, failure);
                 }
+                Notice::Inherits { old, heir, by_us } => self.inherit(old, heir, by_us),
+                Notice::Redundant { heir, until } => self.redundant(heir, until),
                 Notice::ChildUp { connection, child } => self.child_is_now_up(&connection, &child),
                 Notice::ChildFailed {
                     connection,
@@ -334,6 +339,30 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// An IKE SA was replaced: its heir takes its place, and what it has.
+    fn inherit(&mut self, old: IkeSpi, heir: IkeSpi, by_us: bool) {
+        let (Some(mut before), Some(mut after)) =
+            (self.ike_sas.remove(&old), self.ike_sas.remove(&heir))
+        else {
+            return;
+        };
+        after.inherit(&mut self.shared, &mut before, by_us);
+        before.retire(&mut self.shared, by_us);
+        let name = after.connection_name();
+        let entry = name.and_then(|name| self.connections.entries.get_mut(&name));
+        if let Some(place) = entry.and_then(|entry| entry.sas.iter_mut().find(|own| **own == old)) {
+            *place = heir;
+        }
+        after.pump(&mut self.shared);
+        self.put_back(before);
+        self.put_back(after);
+    }
+
+    /// An heir that has lost against another.
+    fn redundant(&mut self, heir: IkeSpi, until: Option<Duration>) {
+        self.with_sa(heir, |sa, shared| sa.is_redundant(shared, until));
     }
 
     fn connection_established(&mut self, name: &Name, own: IkeSpi, initial_contact: bool) {
@@ -687,9 +716,16 @@ impl Engine {
     }
 
     /// `rekey`: answered when the new one is in use.
-    pub(super) fn command_rekey(&mut self, command: CommandId, name: Name, child: Name) {
+    pub(super) fn command_rekey(&mut self, command: CommandId, name: Name, child: Option<Name>) {
         let Some(entry) = self.connections.entries.get(&name) else {
             return self.reply(command, Reply::NotFound { name });
+        };
+        let not_up = || Reply::Failed(Box::new(Failure::new(Step::Start, Cause::NotUp)));
+        let Some(child) = child else {
+            return match self.ike_sas_of(entry).0 {
+                Some(own) => self.with_sa(own, |sa, shared| sa.rekey_ike_for(shared, command)),
+                None => self.reply(command, not_up()),
+            };
         };
         let mut children = entry.connection.children.iter();
         if !children.any(|known| known.name == child) {
@@ -706,10 +742,7 @@ impl Engine {
             Some((own, number)) => {
                 self.with_sa(own, |sa, shared| sa.rekey_for(shared, number, command));
             }
-            None => {
-                let failure = Failure::new(Step::Start, Cause::NotUp);
-                self.reply(command, Reply::Failed(Box::new(failure)));
-            }
+            None => self.reply(command, not_up()),
         }
     }
 

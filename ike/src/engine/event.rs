@@ -105,6 +105,21 @@ pub enum Event {
         /// Whether we asked for it.
         by_us: bool,
     },
+    /// An IKE SA (phase 1) was replaced: its children go on under the new one.
+    IkeSaRekeyed {
+        /// Of which connection.
+        connection: Name,
+        /// The SPIs of the old one.
+        old_spis: IkeSpis,
+        /// The SPIs of the new one.
+        spis: IkeSpis,
+        /// Between which addresses.
+        path: Path,
+        /// The algorithms, in the words of the policy language.
+        suite: String,
+        /// Whether we asked for it.
+        by_us: bool,
+    },
     /// An SA could not be replaced; the old one goes on.
     RekeyFailed {
         /// Of which connection.
@@ -284,6 +299,7 @@ impl Event {
             Self::IkeSaClosed { .. } => "ike-sa-closed",
             Self::ChildUp { .. } => "child-up",
             Self::ChildRekeyed { .. } => "child-rekeyed",
+            Self::IkeSaRekeyed { .. } => "ike-sa-rekeyed",
             Self::RekeyFailed { .. } => "rekey-failed",
             Self::ChildDown { .. } => "child-down",
             Self::ConnectionFailed { .. } => "connection-failed",
@@ -308,6 +324,7 @@ impl Event {
             | Self::IkeSaClosed { .. }
             | Self::ChildUp { .. }
             | Self::ChildRekeyed { .. }
+            | Self::IkeSaRekeyed { .. }
             | Self::ChildDown { .. }
             | Self::Configured { .. } => Level::Info,
             Self::ConnectionFailed { .. }

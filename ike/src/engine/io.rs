@@ -359,12 +359,12 @@ pub enum Command {
         /// One child of it only.
         child: Option<Name>,
     },
-    /// Replace the Child SA of a child by a new one. Answered when that is in use, or failed.
+    /// Replace the Child SA of a child, or the IKE SA, by a new one. Answered when that is in use, or failed.
     Rekey {
         /// Which connection.
         connection: Name,
-        /// Which child of it.
-        child: Name,
+        /// Which child of it; `None`: the IKE SA.
+        child: Option<Name>,
     },
     /// Tell everything.
     List,

@@ -95,7 +95,6 @@ impl std::fmt::Debug for RandomSource {
 
 /// The engine.
 pub struct Engine {
-    number: u8,
     shared: Shared,
     /// By our SPI.
     ike_sas: BTreeMap<IkeSpi, Box<IkeSa>>,
@@ -126,7 +125,6 @@ struct Shutdown {
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine")
-            .field("number", &self.number)
             .field("ike_sas", &self.ike_sas.len())
             .finish_non_exhaustive()
     }
@@ -137,8 +135,12 @@ impl Engine {
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self {
-            number: options.number,
-            shared: Shared::new(options.provider, options.random.0, options.export_keys),
+            shared: Shared::new(
+                options.number,
+                options.provider,
+                options.random.0,
+                options.export_keys,
+            ),
             ike_sas: BTreeMap::new(),
             first_contacts: BTreeMap::new(),
             half_open: HalfOpenCount::default(),
@@ -294,9 +296,7 @@ impl Engine {
     /// An SPI that no IKE SA of ours has; its first byte is the engine's number.
     fn fresh_ike_spi(&mut self) -> IkeSpi {
         loop {
-            let mut spi: [u8; 8] = self.shared.random_bytes();
-            spi[0] = self.number;
-            let spi = IkeSpi(spi);
+            let spi = self.shared.fresh_ike_spi();
             if !spi.is_zero() && !self.ike_sas.contains_key(&spi) {
                 return spi;
             }

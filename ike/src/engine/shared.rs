@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::auth::ask::FetchQuestion;
 use crate::config::proposal::IkeSuite;
@@ -16,6 +17,7 @@ use crate::wire::payload::Payload;
 use super::event::{Event, IkeSpis};
 use super::failure::Failure;
 use super::fetches::Fetches;
+use super::ike_sa::IkeSa;
 use super::io::{
     ExportedKeys, KernelId, KernelRequest, KernelStep, Now, OnFailure, Output, Path, Question,
     QuestionId, SaReference, Transmit,
@@ -44,6 +46,17 @@ pub(super) enum Notice {
         initiator: bool,
         path: Path,
         failure: Failure,
+    },
+    /// An heir stands, and is to have what the old one has.
+    Inherits {
+        old: IkeSpi,
+        heir: IkeSpi,
+        by_us: bool,
+    },
+    /// An heir will inherit nothing: the peer deletes it, or if it has not by then, we do; `None`: at once.
+    Redundant {
+        heir: IkeSpi,
+        until: Option<Duration>,
     },
     /// A Child SA is installed.
     ChildUp { connection: Name, child: Name },
@@ -80,12 +93,16 @@ pub(super) enum KernelOwner {
 
 /// What all IKE SAs share.
 pub(super) struct Shared {
+    /// The engine's, among those of the process.
+    number: u8,
     pub(super) now: Now,
     pub(super) provider: &'static dyn Provider,
     pub(super) random: Box<dyn Random>,
     exports_keys: bool,
     pub(super) outputs: VecDeque<Output>,
     pub(super) notices: VecDeque<Notice>,
+    /// IKE SAs that came of others, to be put in their place.
+    pub(super) born: VecDeque<Box<IkeSa>>,
     pub(super) policies: PolicyTable,
     pub(super) limits: Limits,
     pub(super) kernel_mode: KernelMode,
@@ -111,11 +128,13 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(
+        number: u8,
         provider: &'static dyn Provider,
         random: Box<dyn Random>,
         exports_keys: bool,
     ) -> Self {
         Self {
+            number,
             exports_keys,
             now: Now {
                 boot: std::time::Duration::ZERO,
@@ -125,6 +144,7 @@ impl Shared {
             random,
             outputs: VecDeque::new(),
             notices: VecDeque::new(),
+            born: VecDeque::new(),
             policies: PolicyTable::default(),
             limits: Limits::default(),
             kernel_mode: KernelMode::default(),
@@ -241,6 +261,13 @@ impl Shared {
 
     pub(super) fn nonce(&mut self) -> Vec<u8> {
         self.random_bytes::<32>().to_vec()
+    }
+
+    /// An SPI for an IKE SA of ours, with the engine's number before 56 random bits.
+    pub(super) fn fresh_ike_spi(&mut self) -> IkeSpi {
+        let mut spi: [u8; 8] = self.random_bytes();
+        spi[0] = self.number;
+        IkeSpi(spi)
     }
 
     /// An SPI for packets to this address of ours that nobody has.

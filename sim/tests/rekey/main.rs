@@ -3,6 +3,7 @@
 
 mod answers;
 mod collisions;
+mod ike_sa;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -76,7 +77,14 @@ fn rekeying(end: &End, after: Duration) -> Configuration {
 fn rekey() -> Command {
     Command::Rekey {
         connection: name("tunnel"),
-        child: name("lan"),
+        child: Some(name("lan")),
+    }
+}
+
+fn rekey_ike() -> Command {
+    Command::Rekey {
+        connection: name("tunnel"),
+        child: None,
     }
 }
 

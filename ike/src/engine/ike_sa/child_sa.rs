@@ -24,11 +24,10 @@ use std::time::Duration;
 use crate::config::proposal::EspSuite;
 use crate::config::selector::Selector;
 use crate::config::{Child, Mode};
-use crate::crypto::Random;
 use crate::crypto::schedule::ChildKeys;
 use crate::engine::failure::Cause;
 use crate::engine::io::{
-    CommandId, KernelAction, KernelStep, OnFailure, Path, PolicyAction, SaInstall, SaReference,
+    KernelAction, KernelStep, OnFailure, Path, PolicyAction, SaInstall, SaReference,
 };
 use crate::engine::policy_table::{self, Owner, Slots};
 use crate::engine::shared::{KernelOwner, Shared};
@@ -40,6 +39,7 @@ use crate::wire::{IkeSpi, Notify};
 use super::child::Negotiated;
 use super::established::Gone;
 use super::initiator::ts_payload;
+use super::rekeying::{Rekeying, shortened};
 
 /// A Child SA that is in the kernel, or on its way there or from there.
 #[derive(Debug)]
@@ -68,19 +68,6 @@ pub(in crate::engine) struct Line {
     pub(super) first: u64,
     /// Joins them to their policies.
     pub(in crate::engine) reqid: u32,
-}
-
-/// When we replace it, and how that went so far.
-#[derive(Debug, Default)]
-pub(super) struct Rekeying {
-    /// When we begin, where nothing is under way.
-    pub(super) at: Option<Duration>,
-    /// Attempts that failed.
-    pub(super) failures: u32,
-    /// Since when the peer has put us off with TEMPORARY_FAILURE.
-    pub(super) put_off_since: Option<Duration>,
-    /// Who asked for it and waits.
-    pub(super) waiters: Vec<CommandId>,
 }
 
 /// Where a Child SA stands.
@@ -286,8 +273,7 @@ impl ChildSa {
     /// When we would replace it: by the policy, less up to a tenth, so that neither the two ends nor a hundred children
     /// that came up together do so at once.
     fn time_to_rekey(&self, shared: &mut Shared) -> Option<Duration> {
-        let after = self.child.rekey_after?;
-        Some(shared.now.boot + shortened(after, &mut *shared.random))
+        Some(shortened(self.child.rekey_after?, shared))
     }
 
     /// Whether it stands for its child: in use, or the first on its way to be.
@@ -437,14 +423,6 @@ fn delete(reference: SaReference) -> KernelStep {
         action: KernelAction::DeleteSa(reference),
         undo: None,
     }
-}
-
-/// A duration less up to a tenth of it.
-fn shortened(duration: Duration, random: &mut dyn Random) -> Duration {
-    let mut bytes = [0; 2];
-    random.fill(&mut bytes);
-    let part = f64::from(u16::from_be_bytes(bytes)) / f64::from(u16::MAX);
-    duration.mul_f64(1.0 - 0.1 * part)
 }
 
 /// What a message says of the mode: tunnel mode is what is not said (RFC 7296 section 1.3.1).

@@ -6,11 +6,13 @@ use std::time::Duration;
 use crate::engine::channel::Channel;
 use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure};
+use crate::engine::io::Reply;
 use crate::engine::shared::{Notice, Shared};
 use crate::wire::numbers::{ExchangeType, NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
 use crate::wire::{Delete, Notify};
 
+use super::rekeying::answer_all;
 use super::{IkeSa, Opened, State, ghost_until};
 
 /// How long a Delete of ours waits for its answer.
@@ -35,6 +37,8 @@ pub(in crate::engine) struct Closing {
     pub(super) channel: Channel,
     /// What is to be said once the window is free.
     tell: Option<Tell>,
+    /// When we say it, where the peer is to say it first.
+    pub(super) due: Option<Duration>,
 }
 
 impl Closing {
@@ -58,16 +62,25 @@ impl IkeSa {
         let own = self.own_spi();
         let state = std::mem::replace(&mut self.state, State::Gone);
         let established = matches!(state, State::Established(_));
+        let mut known = true;
         let channel = match state {
             State::Established(mut state) => {
                 for mut child in std::mem::take(&mut state.children) {
                     self.child_down(shared, &mut child, failure.clone());
                 }
-                shared.event(Event::IkeSaClosed {
-                    connection: state.connection.name.clone(),
-                    spis: self.spis,
-                    reason: failure.clone(),
-                });
+                let waiters = std::mem::take(&mut state.rekeying.waiters);
+                answer_all(shared, waiters, || Reply::Failed(Box::new(failure.clone())));
+                if let Some(heir) = state.heir {
+                    shared.notice(Notice::Redundant { heir, until: None });
+                }
+                if state.announced {
+                    shared.event(Event::IkeSaClosed {
+                        connection: state.connection.name.clone(),
+                        spis: self.spis,
+                        reason: failure.clone(),
+                    });
+                }
+                known = state.announced;
                 Some(state.channel)
             }
             // The responder may hold it for established, now or when our IKE_AUTH arrives.
@@ -75,7 +88,7 @@ impl IkeSa {
             State::Verifying(state) if tell != Tell::Nothing => Some(state.answered.keyed.channel),
             _ => None,
         };
-        if let Some(connection) = self.connection_name() {
+        if let Some(connection) = self.connection_name().filter(|_| known) {
             let (initiator, path) = (self.initiator, self.path);
             shared.notice(Notice::Closed {
                 connection,
@@ -98,10 +111,20 @@ impl IkeSa {
         self.state = State::Closing(Box::new(Closing {
             channel,
             tell: Some(tell),
+            due: None,
         }));
         if self.window.outstanding().is_none() {
             self.send_delete(shared);
         }
+    }
+
+    /// Leaves the goodbye to the peer, until this time.
+    pub(super) fn await_goodbye(&mut self, channel: Channel, until: Duration) {
+        self.state = State::Closing(Box::new(Closing {
+            channel,
+            tell: Some(Tell::Delete),
+            due: Some(until),
+        }));
     }
 
     /// Sends what is to be said at the end.
@@ -112,6 +135,7 @@ impl IkeSa {
         let Some(tell) = closing.tell.take() else {
             return;
         };
+        closing.due = None;
         let mut payloads = vec![Payload::Delete(Delete {
             protocol: ProtocolId::IKE,
             spis: Vec::new(),

@@ -14,7 +14,7 @@ use crate::wire::{KeyExchange, Nonce, Notify, SpiBytes};
 use super::child::{self, Accepted, ChildRefusal, Negotiated, Offered, Proposed};
 use super::child_sa::{ChildSa, ChildState, Then};
 use super::close::Tell;
-use super::established::{Exchange, Gone, Task};
+use super::established::{Established, Exchange, Gone, Task};
 use super::initiator::generate;
 use super::{IkeSa, Opened, State, step_of};
 
@@ -183,15 +183,17 @@ impl IkeSa {
                 .any(|proposal| proposal.protocol == ProtocolId::IKE)
         };
         if contents.sa.as_ref().is_some_and(rekeys_ike) {
-            let failure = Failure::new(Step::CreateChildSa, Cause::RekeyUnsupported);
-            self.answer_notify(
-                shared,
+            let opened = Opened {
                 path,
-                header.exchange,
-                NotifyType::NO_ADDITIONAL_SAS,
-                &[],
-            );
-            return self.child_failed(shared, None, failure);
+                header,
+                contents,
+            };
+            return self.ike_rekeying_request(shared, &opened);
+        }
+        // It would belong to the heir, and that is on its way.
+        if self.established().is_some_and(Established::is_rekeying) {
+            let later = NotifyType::TEMPORARY_FAILURE;
+            return self.answer_notify(shared, path, header.exchange, later, &[]);
         }
         let rekeys = contents.notify(NotifyType::REKEY_SA);
         let replaced = match rekeys.map(|notify| self.to_be_replaced(notify)).transpose() {

@@ -23,7 +23,7 @@ use crate::engine::shared::{Notice, Shared};
 
 use super::child_sa::{ChildSa, ChildState, Then};
 use super::established::{Established, Exchange, Gone, Task};
-use super::rekey_child::answer_all;
+use super::rekeying::answer_all;
 use super::{IkeSa, State};
 
 /// How long packets may be under way (order O4).

@@ -20,6 +20,7 @@ use crate::engine::channel::Channel;
 use crate::engine::failure::{Cause, Failure, Step};
 use crate::engine::shared::Shared;
 use crate::wire::Delete;
+use crate::wire::IkeSpi;
 use crate::wire::numbers::{ExchangeType, NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
 
@@ -28,6 +29,8 @@ use super::child_sa::ChildSa;
 use super::close::Tell;
 use super::create_child::Answering;
 use super::rekey_child::Undecided;
+use super::rekey_ike::RekeyIke;
+use super::rekeying::{Rekeying, shortened};
 use super::{IkeSa, Keyed, Opened, State};
 
 /// What only an IKE SA with a proven peer has.
@@ -47,6 +50,14 @@ pub(in crate::engine) struct Established {
     pub(super) answering: Option<(u64, Answering, Vec<Payload<'static>>)>,
     /// An answer to our rekeying that waits for that.
     pub(super) undecided: Option<Box<Undecided>>,
+    /// When and how it is replaced.
+    pub(super) rekeying: Rekeying,
+    /// The heir that the peer has asked for while we ask for one, too.
+    pub(super) heir: Option<IkeSpi>,
+    /// Whether it counts: an heir does not, before it has inherited.
+    pub(super) announced: bool,
+    /// An heir that never will: the peer is to delete it until then.
+    pub(super) redundant_until: Option<Duration>,
     /// What the peer has deleted, by its SPIs, that the answer to our request may be about to name.
     pub(super) deleted_early: Vec<u32>,
 }
@@ -58,6 +69,8 @@ pub(in crate::engine) enum Task {
     CreateChild(Arc<Child>),
     /// Replace a Child SA, by its number, if it is still in use.
     RekeyChild(u64),
+    /// Replace the IKE SA.
+    RekeyIke,
     /// Tell the peer that a Child SA is gone.
     DeleteChild(Gone),
     /// Ask for a sign of life.
@@ -77,6 +90,7 @@ pub(in crate::engine) struct Gone {
 #[derive(Debug)]
 pub(super) enum Exchange {
     CreateChild(Box<Proposed>),
+    RekeyIke(Box<RekeyIke>),
     DeleteChild(Gone),
     Liveness,
 }
@@ -108,8 +122,60 @@ impl Established {
             exchange: None,
             answering: None,
             undecided: None,
+            rekeying: Rekeying::default(),
+            heir: None,
+            announced: true,
+            redundant_until: None,
             deleted_early: Vec::new(),
         }
+    }
+
+    /// What replaces it: the same two ends, new keys, and nothing yet to look after.
+    pub(super) fn heir_with(
+        &self,
+        shared: &mut Shared,
+        suite: IkeSuite,
+        sk_d: Secret,
+        channel: Channel,
+    ) -> Self {
+        let mut heir = Self {
+            connection: self.connection.clone(),
+            peer: self.peer.clone(),
+            own: self.own.clone(),
+            suite,
+            children: Vec::new(),
+            since: shared.now.boot,
+            sk_d,
+            channel,
+            tasks: VecDeque::new(),
+            exchange: None,
+            answering: None,
+            undecided: None,
+            rekeying: Rekeying::default(),
+            heir: None,
+            announced: false,
+            redundant_until: None,
+            deleted_early: Vec::new(),
+        };
+        heir.plan_rekeying(shared);
+        heir
+    }
+
+    /// From now on it is time to be replaced after as long as the policy says.
+    pub(super) fn plan_rekeying(&mut self, shared: &mut Shared) {
+        let after = self.connection.rekey_after;
+        self.rekeying = Rekeying::due(after.map(|after| shortened(after, shared)));
+    }
+
+    /// Takes what the one before it has.
+    pub(super) fn take_over(&mut self, before: &mut Self) {
+        self.announced = true;
+        self.redundant_until = None;
+        self.connection = before.connection.clone();
+        self.children = std::mem::take(&mut before.children);
+        let tasks = std::mem::take(&mut before.tasks);
+        let go_on = |task: &Task| !matches!(task, Task::RekeyIke | Task::Liveness);
+        self.tasks.extend(tasks.into_iter().filter(go_on));
     }
 
     /// Takes a child in. Most IKE SAs have one: the list has room for as many as there are.
@@ -165,7 +231,7 @@ impl IkeSa {
     }
 
     /// Begins the next task, if the window is free.
-    pub(super) fn pump(&mut self, shared: &mut Shared) {
+    pub(in crate::engine) fn pump(&mut self, shared: &mut Shared) {
         while self.window.outstanding().is_none() {
             let State::Established(established) = &mut self.state else {
                 return;
@@ -175,6 +241,7 @@ impl IkeSa {
             };
             match task {
                 Task::CreateChild(child) => self.request_child(shared, child),
+                Task::RekeyIke => self.request_ike_rekeying(shared),
                 Task::RekeyChild(number) => self.request_rekeying(shared, number),
                 Task::DeleteChild(gone) => {
                     established.exchange = Some(Exchange::DeleteChild(gone));
@@ -231,6 +298,9 @@ impl IkeSa {
             Some(Exchange::CreateChild(proposed)) => {
                 self.create_child_response(shared, *proposed, &opened);
             }
+            Some(Exchange::RekeyIke(rekey)) => {
+                self.ike_rekeying_response(shared, *rekey, &opened);
+            }
             Some(Exchange::DeleteChild(gone)) => self.delete_answered(shared, gone),
             Some(Exchange::Liveness) | None => {}
         }
@@ -256,6 +326,10 @@ impl IkeSa {
             .filter(|notify| *notify == crate::wire::numbers::NotifyType::AUTHENTICATION_FAILED);
         if deletes_all || refused.is_some() {
             self.send_response(shared, path, exchange, &[]);
+            // The peer's heir is the one that stays.
+            if deletes_all && let Some(heir) = self.established().and_then(|state| state.heir) {
+                return self.bequeath(shared, heir, false);
+            }
             let cause = refused.map_or(Cause::DeletedByPeer, |notify| Cause::Refused { notify });
             return self.close(
                 shared,

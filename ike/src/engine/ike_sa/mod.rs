@@ -28,6 +28,8 @@ mod established;
 mod initiator;
 mod keyed;
 mod rekey_child;
+mod rekey_ike;
+mod rekeying;
 mod responder;
 mod send;
 
@@ -197,9 +199,12 @@ impl IkeSa {
                 silent
                     .into_iter()
                     .chain(established.children_deadline())
+                    .chain(established.rekeying.at)
+                    .chain(established.redundant_until)
                     .min()
             }
-            State::InitSent(_) | State::AuthSent(_) | State::Closing(_) => asked,
+            State::Closing(closing) => asked.into_iter().chain(closing.due).min(),
+            State::InitSent(_) | State::AuthSent(_) => asked,
             State::Ghost(until) => Some(*until),
             State::Gone => None,
         }
@@ -232,8 +237,25 @@ impl IkeSa {
                 responder::fetched(self, shared, None);
             }
             State::Proving(_) => responder::unproved(self, shared),
-            State::Established(_) => self.children_tick(shared),
+            State::Established(_) => self.established_tick(shared),
+            State::Closing(_) => self.send_delete(shared),
             _ => {}
+        }
+    }
+
+    fn established_tick(&mut self, shared: &mut Shared) {
+        let now = shared.now.boot;
+        self.children_tick(shared);
+        if let State::Established(established) = &mut self.state {
+            if established
+                .redundant_until
+                .is_some_and(|until| until <= now)
+            {
+                return self.close_for(shared, Cause::Replaced);
+            }
+            if established.rekeying.at.take_if(|at| *at <= now).is_some() {
+                self.begin(shared, Task::RekeyIke);
+            }
         }
         self.ask_for_life(shared);
     }
@@ -499,7 +521,13 @@ impl IkeSa {
     }
 
     /// The peer is who it says it is.
-    fn establish(&mut self, shared: &mut Shared, established: Established, initial_contact: bool) {
+    fn establish(
+        &mut self,
+        shared: &mut Shared,
+        mut established: Established,
+        initial_contact: bool,
+    ) {
+        established.plan_rekeying(shared);
         let connection = established.connection.clone();
         shared.event(Event::IkeSaEstablished {
             connection: connection.name.clone(),

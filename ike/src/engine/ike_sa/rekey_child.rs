@@ -15,14 +15,11 @@
 //! gone. What comes as an answer: TEMPORARY_FAILURE puts it off, with growing pauses and for some minutes at most;
 //! CHILD_SA_NOT_FOUND means a fresh one; whatever else fails is tried again, for X goes on until its hard lifetime.
 
-use std::time::Duration;
-
 use crate::config::Name;
 use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure, Step};
-use crate::engine::io::{CommandId, Output, Reply};
+use crate::engine::io::{CommandId, Reply};
 use crate::engine::shared::Shared;
-use crate::engine::window::jittered;
 use crate::wire::Notify;
 use crate::wire::numbers::{NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
@@ -32,16 +29,8 @@ use super::child_sa::{ChildSa, ChildState, Line, Then};
 use super::close::Tell;
 use super::end_child::LINGER_TIME;
 use super::established::{Established, Exchange, Gone, Task};
+use super::rekeying::{DELETE_DUE, answer_all};
 use super::{IkeSa, State};
-
-/// The pause after the first failure; doubles with each.
-const FIRST_RETRY: Duration = Duration::from_secs(10);
-/// The longest pause.
-const LONGEST_RETRY: Duration = Duration::from_secs(300);
-/// How long the peer may put us off before the IKE SA counts as broken (RFC 7296 section 2.25).
-const PUT_OFF_TIME: Duration = Duration::from_secs(300);
-/// How long the peer may take to delete what it has replaced.
-pub(super) const DELETE_DUE: Duration = Duration::from_secs(60);
 
 /// What a child that we ask for is to replace.
 #[derive(Debug)]
@@ -358,7 +347,6 @@ impl IkeSa {
 
     /// Our rekeying came to nothing.
     pub(super) fn rekeying_failed(&mut self, shared: &mut Shared, number: u64, failure: Failure) {
-        let now = shared.now.boot;
         let State::Established(established) = &mut self.state else {
             return;
         };
@@ -387,24 +375,16 @@ impl IkeSa {
             return self.begin(shared, Task::CreateChild(old.child));
         }
         let old = &mut established.children[at];
-        let put_off = refused == Some(NotifyType::TEMPORARY_FAILURE);
-        let since = put_off.then(|| *old.rekeying.put_off_since.get_or_insert(now));
-        if since.is_none() {
-            old.rekeying.put_off_since = None;
-        }
-        let pause = FIRST_RETRY * 2u32.saturating_pow(old.rekeying.failures.min(8));
-        let pause = jittered(pause.min(LONGEST_RETRY), &mut *shared.random);
-        old.rekeying.failures += 1;
-        old.rekeying.at = Some(now + pause);
-        let waiters = std::mem::take(&mut old.rekeying.waiters);
+        let retry_in = old.rekeying.failed(shared, &failure.cause);
+        let waiters = old.rekeying.disappointed(retry_in);
         shared.event(Event::RekeyFailed {
             connection,
             child: Some(old.child.name.clone()),
             failure: failure.clone(),
-            retry_in: Some(pause),
+            retry_in,
         });
         answer_all(shared, waiters, || Reply::Failed(Box::new(failure.clone())));
-        if since.is_some_and(|since| now.saturating_sub(since) >= PUT_OFF_TIME) {
+        if retry_in.is_none() {
             self.close(shared, failure, Tell::Delete);
         }
     }
@@ -427,12 +407,5 @@ impl IkeSa {
         if !established.is_being_rekeyed(number) {
             self.begin(shared, Task::RekeyChild(number));
         }
-    }
-}
-
-/// Answers everybody who waits.
-pub(super) fn answer_all(shared: &mut Shared, waiters: Vec<CommandId>, reply: impl Fn() -> Reply) {
-    for command in waiters {
-        shared.outputs.push_back(Output::Reply(command, reply()));
     }
 }
