@@ -40,6 +40,8 @@ pub enum Request {
     Down(DownRequest),
     /// Replace the Child SA of a child.
     RekeyChild(RekeyChildRequest),
+    /// Replace the IKE SA of a connection.
+    RekeyIke(RekeyIkeRequest),
     /// Read the configuration again.
     Reload,
     /// Say goodbye and end.
@@ -125,6 +127,7 @@ impl Request {
             Self::Up(_)
             | Self::Down(_)
             | Self::RekeyChild(_)
+            | Self::RekeyIke(_)
             | Self::Reload
             | Self::Shutdown
             | Self::SetLog(_) => false,
@@ -148,6 +151,7 @@ impl Request {
             Self::Up(up) => own("Up", object(up)),
             Self::Down(down) => own("Down", object(down)),
             Self::RekeyChild(rekey) => own("RekeyChild", object(rekey)),
+            Self::RekeyIke(rekey) => own("RekeyIke", object(rekey)),
             Self::Reload => own("Reload", object(&Empty {})),
             Self::Shutdown => own("Shutdown", object(&Empty {})),
             Self::Monitor(monitor) => own("Monitor", object(monitor)),
@@ -172,6 +176,7 @@ impl Request {
             (crate::INTERFACE, "Up") => typed(parameters).map(Self::Up),
             (crate::INTERFACE, "Down") => typed(parameters).map(Self::Down),
             (crate::INTERFACE, "RekeyChild") => typed(parameters).map(Self::RekeyChild),
+            (crate::INTERFACE, "RekeyIke") => typed(parameters).map(Self::RekeyIke),
             (crate::INTERFACE, "Reload") => Ok(Self::Reload),
             (crate::INTERFACE, "Shutdown") => Ok(Self::Shutdown),
             (crate::INTERFACE, "Monitor") => typed(parameters).map(Self::Monitor),
@@ -218,7 +223,7 @@ pub enum Reply {
     Log(LogLevels),
     /// To `Version`.
     Version(Version),
-    /// To `Down`, `RekeyChild` and `Shutdown`.
+    /// To `Down`, `RekeyChild`, `RekeyIke` and `Shutdown`.
     Done,
     /// To `GetInfo`.
     Info(service::Info),

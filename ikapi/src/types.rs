@@ -634,6 +634,13 @@ pub struct RekeyChildRequest {
     pub child: String,
 }
 
+/// What `RekeyIke` asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RekeyIkeRequest {
+    /// The connection's name.
+    pub connection: String,
+}
+
 impl List {
     /// Cuts a long list into parts of at most `connections` connections each, for a caller who asked with `more`.
     pub fn into_parts(self, connections: usize) -> impl Iterator<Item = Self> {

@@ -27,6 +27,7 @@ fn the_control_interface_is_the_same_in_both() {
             "Metrics",
             "Monitor",
             "RekeyChild",
+            "RekeyIke",
             "Reload",
             "SetLog",
             "Shutdown",
@@ -49,7 +50,7 @@ fn the_control_interface_is_the_same_in_both() {
         "Monitor" => again::<ikapi::Monitored>(reply),
         "GetLog" | "SetLog" => again::<ikapi::LogLevels>(reply),
         "Version" => again::<ikapi::Version>(reply),
-        "Down" | "RekeyChild" | "Shutdown" => again::<ikapi::Empty>(reply),
+        "Down" | "RekeyChild" | "RekeyIke" | "Shutdown" => again::<ikapi::Empty>(reply),
         _ => panic!("no type for the reply to {method}"),
     });
 }
@@ -76,6 +77,7 @@ fn every_request_and_error_is_in_a_description() {
             Request::Up(_) => "Up",
             Request::Down(_) => "Down",
             Request::RekeyChild(_) => "RekeyChild",
+            Request::RekeyIke(_) => "RekeyIke",
             Request::Reload => "Reload",
             Request::Shutdown => "Shutdown",
             Request::Monitor(_) => "Monitor",

@@ -492,4 +492,20 @@ Example:
         /// One of its children
         child: String,
     },
+
+    /// The IKE SA (phase 1) of a connection
+    ///
+    /// Asks the peer for a new one and waits until it is in use. The children go on
+    /// under it, and nothing changes in the kernel. Nobody has to prove again who he
+    /// is. ikd does this by itself every few hours.
+    #[command(
+        verbatim_doc_comment,
+        after_long_help = "\
+Example:
+  ikctl rekey ike branch"
+    )]
+    Ike {
+        /// A connection of the configuration
+        connection: String,
+    },
 }

@@ -34,7 +34,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use ikapi::{
-    DownRequest, Empty, ListRequest, Metrics, RekeyChildRequest, Request, State, UpReply, UpRequest,
+    DownRequest, Empty, ListRequest, Metrics, RekeyChildRequest, RekeyIkeRequest, Request, State,
+    UpReply, UpRequest,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -172,6 +173,13 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
             };
             let done = |Empty {}| format!("{} is rekeyed\n", target(connection, Some(child)));
             caller.call(Request::RekeyChild(request), done)
+        }
+        Verb::Rekey(Rekey::Ike { connection }) => {
+            let request = RekeyIkeRequest {
+                connection: connection.clone(),
+            };
+            let done = |Empty {}| format!("{} is rekeyed\n", target(connection, None));
+            caller.call(Request::RekeyIke(request), done)
         }
         Verb::Check { files, offline } => Ok(check::run(files, *offline, arguments.json, colour)),
         Verb::Monitor {

@@ -173,9 +173,7 @@ codes! {
     Limit = "limit", Configuration;
     /// There is no kernel to install a child in (`kernel: none`).
     KernelNone = "kernel-none", Configuration;
-    /// Rekeying is not there yet: the peer was told NO_ADDITIONAL_SAS.
-    RekeyUnsupported = "rekey-unsupported", Configuration;
-    /// There is no Child SA of this child to be rekeyed.
+    /// There is no SA to be rekeyed.
     NotUp = "not-up", Operator;
     /// The peer sent no certificate, and no key of it is configured.
     CertificateMissing = "certificate-missing", Configuration;

@@ -118,7 +118,6 @@ pub(super) const PAGES: &[Explained] = &[
     ("policy-changed", include_str!("../../../docs/src/errors/policy-changed.md")),
     ("ports-taken", include_str!("../../../docs/src/errors/ports-taken.md")),
     ("refused-by-peer", include_str!("../../../docs/src/errors/refused-by-peer.md")),
-    ("rekey-unsupported", include_str!("../../../docs/src/errors/rekey-unsupported.md")),
     ("remote-is-here", include_str!("../../../docs/src/errors/remote-is-here.md")),
     ("replaced", include_str!("../../../docs/src/errors/replaced.md")),
     ("revocation-unknowable", include_str!("../../../docs/src/errors/revocation-unknowable.md")),

@@ -264,7 +264,11 @@ impl Service {
             }
             Request::Up(request) => self.up(request).await?,
             Request::Down(request) => self.down(request).await?,
-            Request::RekeyChild(request) => self.rekey_child(request).await?,
+            Request::RekeyChild(request) => {
+                self.rekey(&request.connection, Some(&request.child))
+                    .await?
+            }
+            Request::RekeyIke(request) => self.rekey(&request.connection, None).await?,
             Request::Reload => match self.shell.ask(Ask::Reload).await?.await.ok()? {
                 Ok(reloaded) => Reply::Reloaded(reloaded),
                 Err(error) => error.into(),
@@ -331,17 +335,16 @@ impl Service {
         self.done(command, SOON, &connection, child.as_ref()).await
     }
 
-    async fn rekey_child(&self, request: ikapi::RekeyChildRequest) -> Option<Reply> {
-        let (connection, child) = match names(&request.connection, Some(&request.child)) {
-            Ok((connection, Some(child))) => (connection, child),
-            Ok((_, None)) => return None,
+    async fn rekey(&self, connection: &str, child: Option<&str>) -> Option<Reply> {
+        let (connection, child) = match names(connection, child) {
+            Ok(names) => names,
             Err(error) => return Some(error.into()),
         };
         let command = Command::Rekey {
             connection: connection.clone(),
             child: child.clone(),
         };
-        self.done(command, WAIT, &connection, Some(&child)).await
+        self.done(command, WAIT, &connection, child.as_ref()).await
     }
 
     /// Has something done, and waits for it so long.

@@ -135,8 +135,12 @@ pub(super) fn told(request: &Request, caller: &Caller) -> Option<Event> {
             (format!("take {text} down"), connection)
         }
         Request::RekeyChild(rekey) => {
-            let what = format!("rekey {}/{}", rekey.connection, rekey.child);
-            (what, Some(&rekey.connection))
+            let (text, connection) = named(&rekey.connection, Some(&rekey.child))?;
+            (format!("rekey {text}"), connection)
+        }
+        Request::RekeyIke(rekey) => {
+            let (text, connection) = named(&rekey.connection, None)?;
+            (format!("rekey the IKE SA of {text}"), connection)
         }
         Request::Reload => ("read the configuration again".to_owned(), None),
         Request::Shutdown => ("end".to_owned(), None),

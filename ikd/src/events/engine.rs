@@ -27,6 +27,7 @@ pub(super) const fn connection(event: &Event) -> Option<&Name> {
         | Event::Hint { connection, .. }
         | Event::ChildUp { connection, .. }
         | Event::ChildRekeyed { connection, .. }
+        | Event::IkeSaRekeyed { connection, .. }
         | Event::RekeyFailed { connection, .. }
         | Event::ChildDown { connection, .. }
         | Event::ChildFailed { connection, .. } => Some(connection),
@@ -55,6 +56,7 @@ pub(super) const fn path(event: &Event) -> Option<&Path> {
     match event {
         Event::Initiating { path, .. }
         | Event::IkeSaEstablished { path, .. }
+        | Event::IkeSaRekeyed { path, .. }
         | Event::PeerRefused { path, .. }
         | Event::Hint { path, .. }
         | Event::Retransmitting { path, .. } => Some(path),
@@ -126,6 +128,24 @@ fn describe(event: &Event) -> Record {
                 suite: Some(suite.clone()),
                 spi_in: Some(spi(*spi_in)),
                 spi_out: Some(spi(*spi_out)),
+                ..line(text)
+            }
+        }
+        Event::IkeSaRekeyed {
+            old_spis,
+            spis,
+            suite,
+            by_us,
+            ..
+        } => {
+            let who = if *by_us { "we asked" } else { "the peer asked" };
+            let text = format!(
+                "IKE SA rekeyed: {} is replaced ({who})",
+                spis_text(old_spis)
+            );
+            Record {
+                suite: Some(suite.clone()),
+                ike_spis: Some(spis_text(spis)),
                 ..line(text)
             }
         }

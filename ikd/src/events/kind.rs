@@ -47,6 +47,7 @@ kinds! {
     IKE_SA_CLOSED = "ike-sa-closed" [Info] "An IKE SA is gone, and its Child SAs with it; the code says why.";
     CHILD_UP = "child-up" [Info] "A Child SA (phase 2) is installed in the kernel.";
     CHILD_REKEYED = "child-rekeyed" [Info] "A Child SA was replaced by a new one, which traffic goes out by.";
+    IKE_SA_REKEYED = "ike-sa-rekeyed" [Info] "An IKE SA was replaced by a new one, under which its Child SAs go on.";
     REKEY_FAILED = "rekey-failed" [Warning] "An SA could not be replaced; the old one goes on, and it is tried again.";
     CHILD_DOWN = "child-down" [Info] "A Child SA is gone from the kernel; the code says why.";
     CONNECTION_FAILED = "connection-failed" [Warning] "An IKE SA could not be made; the code says why, and when it is tried again.";
@@ -78,6 +79,7 @@ impl Event {
                 EngineEvent::IkeSaClosed { .. } => &IKE_SA_CLOSED,
                 EngineEvent::ChildUp { .. } => &CHILD_UP,
                 EngineEvent::ChildRekeyed { .. } => &CHILD_REKEYED,
+                EngineEvent::IkeSaRekeyed { .. } => &IKE_SA_REKEYED,
                 EngineEvent::RekeyFailed { .. } => &REKEY_FAILED,
                 EngineEvent::ChildDown { .. } => &CHILD_DOWN,
                 EngineEvent::ConnectionFailed { .. } => &CONNECTION_FAILED,

@@ -94,6 +94,7 @@ impl Metrics {
             EngineEvent::Initiating { .. }
             | EngineEvent::ChildUp { .. }
             | EngineEvent::ChildRekeyed { .. }
+            | EngineEvent::IkeSaRekeyed { .. }
             | EngineEvent::ChildDown { .. }
             | EngineEvent::Hint { .. }
             | EngineEvent::CookieMode { .. }

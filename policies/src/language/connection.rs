@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ike::config::identity::{Identity, IdentityError, IdentityPattern};
 use ike::config::proposal;
@@ -19,6 +20,7 @@ use crate::yaml::{Node, Value};
 
 /// Names of a certificate that a message lists.
 const MAX_NAMES: usize = 8;
+const DEFAULT_REKEY_AFTER: Duration = Duration::from_secs(4 * 3600);
 
 /// What stands under the name of a connection.
 pub(super) fn read(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundConnection> {
@@ -44,6 +46,7 @@ pub(super) fn read(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundConnect
         || Some(Liveness::default()),
         |node| read_liveness(walk, node, &fields.path("liveness")),
     );
+    let rekey_after = read_duration(walk, &fields, "rekey_after", DEFAULT_REKEY_AFTER);
     let childless = fields
         .get("children")
         .is_none_or(|node| matches!(&node.value, Value::Map(children) if children.is_empty()));
@@ -82,6 +85,7 @@ pub(super) fn read(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundConnect
         authentication: auth.authentication,
         children: read,
         liveness: liveness?,
+        rekey_after: rekey_after.map(|after| (!after.is_zero()).then_some(after))?,
     };
     Some(FoundConnection {
         connection,

@@ -16,6 +16,7 @@ pub(crate) static CONNECTION: Mapping = Mapping {
  key("auth", Kind::Mapping(&AUTH), "{ psk: { file: branch.psk } }", "How both ends prove who they are.").required(),
  key("ike", Kind::Proposals(Protocol::Ike), "[default, compatible]", "Proposals for the IKE SA (phase 1), the best first. `default` is today's best, `cnsa1` the suite of RFC 9206, `compatible` what old peers need; or words joined by `-`: encryption, integrity (not beside AES-GCM and the like), PRF, key exchange, several of a kind as alternatives.").default("default"),
  key("liveness", Kind::Mapping(&LIVENESS), "{ interval: 10s, give_up: 30s }", "When the peer is asked for a sign of life, and when its silence counts.").without("those below"),
+ key("rekey_after", Kind::Duration { least: 60, most: 30 * DAY, never: true }, "8h", "After this long, less up to a tenth by chance, the IKE SA is replaced by a new one, under which its children go on. `never`: we leave it to the peer.").default("4h"),
  key("children", Kind::Named(&CHILD), "{ lan: { local: 10.1.0.0/16, remote: 10.2.0.0/16, keep: up } }", "What is protected (Child SAs, phase 2), each under a name of your choice.").without("none, and nothing is protected"),
 ],
     ways: &[],
@@ -27,10 +28,6 @@ pub(crate) static CONNECTION: Mapping = Mapping {
         (
             "encap",
             "leave it out: NAT traversal is not there yet, both ends need addresses of their own",
-        ),
-        (
-            "rekey",
-            "leave it out: an IKE SA lives until one end closes it",
         ),
         (
             "unique",
@@ -67,6 +64,9 @@ pub(crate) static CONNECTION: Mapping = Mapping {
         ("secret", "auth: { psk: ... }"),
         ("child", "children"),
         ("childs", "children"),
+        ("rekey", "rekey_after"),
+        ("rekey_time", "rekey_after"),
+        ("ikelifetime", "rekey_after"),
         ("dpd", "liveness"),
         ("dpd_delay", "liveness: { interval: ... }"),
         ("dpddelay", "liveness: { interval: ... }"),

@@ -120,6 +120,7 @@ fn configuration(local: &str, remote: &str) -> Configuration {
         authentication: Authentication::PRE_SHARED_KEY,
         children: vec![Arc::new(child)],
         liveness: Liveness::default(),
+        rekey_after: None,
     };
     Configuration {
         connections: vec![Arc::new(connection)],

@@ -283,9 +283,7 @@ pub enum Cause {
     },
     /// There is no kernel to install a child in (`kernel: none`).
     KernelModeNone,
-    /// Rekeying is not there yet: the peer was told NO_ADDITIONAL_SAS.
-    RekeyUnsupported,
-    /// There is no Child SA of this child to be rekeyed.
+    /// There is no SA to be rekeyed.
     NotUp,
 }
 
@@ -347,7 +345,6 @@ impl Cause {
             Self::NoRoute { .. } => FailureCode::NoRoute,
             Self::Limit { .. } => FailureCode::Limit,
             Self::KernelModeNone => FailureCode::KernelNone,
-            Self::RekeyUnsupported => FailureCode::RekeyUnsupported,
             Self::NotUp => FailureCode::NotUp,
         }
     }
@@ -382,9 +379,7 @@ impl Cause {
             | Self::NotAnEnd(_)
             | Self::TooManyPolicies { .. }
             | Self::KernelSelector(_) => NotifyType::TS_UNACCEPTABLE,
-            Self::Limit { .. } | Self::KernelModeNone | Self::RekeyUnsupported => {
-                NotifyType::NO_ADDITIONAL_SAS
-            }
+            Self::Limit { .. } | Self::KernelModeNone => NotifyType::NO_ADDITIONAL_SAS,
             Self::Kernel(_) | Self::SpiInUse { .. } | Self::NoRoute { .. } => {
                 NotifyType::TEMPORARY_FAILURE
             }

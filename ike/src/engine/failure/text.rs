@@ -232,9 +232,6 @@ impl fmt::Display for Cause {
             Self::KernelModeNone => {
                 f.write_str("Child SAs are not installed in this mode (kernel: none)")
             }
-            Self::RekeyUnsupported => f.write_str(
-                "the peer wanted to rekey the IKE SA, which is not there yet; the SAs in use go on",
-            ),
             Self::NotUp => f.write_str("it is not up, so that there is nothing to rekey"),
         }
     }

@@ -124,8 +124,12 @@ impl Gateway for Ikd<'_> {
         self.ikctl(&["rekey", "child", CONNECTION, child]).map(drop)
     }
 
+    fn rekey_ike(&self) -> Result<()> {
+        self.ikctl(&["rekey", "ike", CONNECTION]).map(drop)
+    }
+
     fn rekeyings(&self) -> Option<usize> {
-        Some(self.log().matches("Child SA rekeyed").count())
+        Some(self.log().matches(" SA rekeyed").count())
     }
 
     fn list(&self) -> Result<String> {

@@ -70,7 +70,9 @@ pub trait Gateway: Send + Sync {
     fn down(&self) -> Result<String>;
     /// Asks for a new Child SA in the place of `child`'s; whether it waits for that, is up to the daemon.
     fn rekey(&self, child: &str) -> Result<()>;
-    /// How often it said that a Child SA was rekeyed, where it says so.
+    /// The same for the IKE SA.
+    fn rekey_ike(&self) -> Result<()>;
+    /// How often it said that an SA was rekeyed, where it says so.
     fn rekeyings(&self) -> Option<usize>;
     /// What the daemon's tool lists.
     fn list(&self) -> Result<String>;

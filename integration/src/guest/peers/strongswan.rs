@@ -90,6 +90,12 @@ impl Gateway for Strongswan {
         Ok(())
     }
 
+    fn rekey_ike(&self) -> Result<()> {
+        let request = Message::default().with("ike", CONNECTION);
+        self.vici(Duration::from_secs(30))?.ask("rekey", &request)?;
+        Ok(())
+    }
+
     fn rekeyings(&self) -> Option<usize> {
         None
     }

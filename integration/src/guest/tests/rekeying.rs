@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use super::PAIRS;
 use super::harness::{self, PATIENCE, Test};
 use crate::guest::netns::Namespace;
-use crate::guest::peers::{Kind, eventually};
+use crate::guest::peers::{Gateway, Kind, eventually};
 use crate::guest::sniffer::{self, Kind as Frame};
 use crate::guest::topology::{ALICE, BOB};
 use crate::guest::traffic::{self, ping};
@@ -20,16 +20,25 @@ const TIMES: usize = 5;
 const LINGERING: Duration = Duration::from_secs(12);
 
 pub(super) fn tests() -> Vec<Test> {
-    let pairs = PAIRS.into_iter().map(|(initiator, responder)| {
-        Test::new(
-            format!("rekeying::child::{initiator}_to_{responder}"),
-            move |world| child(world, initiator, responder),
-        )
+    let kinds: [(&str, Rekey); 2] = [
+        ("child", |gateway| gateway.rekey("lan")),
+        ("ike", |gateway| gateway.rekey_ike()),
+    ];
+    let tests = kinds.into_iter().flat_map(|(kind, rekey)| {
+        PAIRS.into_iter().map(move |(initiator, responder)| {
+            Test::new(
+                format!("rekeying::{kind}::{initiator}_to_{responder}"),
+                move |world| nothing_is_lost(world, initiator, responder, rekey),
+            )
+        })
     });
-    pairs.collect()
+    tests.collect()
 }
 
-fn child(world: &World, initiator: Kind, responder: Kind) -> Result<()> {
+/// Has one side replace something.
+type Rekey = fn(&dyn Gateway) -> Result<()>;
+
+fn nothing_is_lost(world: &World, initiator: Kind, responder: Kind, rekey: Rekey) -> Result<()> {
     let net = &world.net;
     let (hq, branch) = site_to_site();
     let mut pair = Pair::start(world, (initiator, &hq), (responder, &branch))?;
@@ -37,7 +46,7 @@ fn child(world: &World, initiator: Kind, responder: Kind) -> Result<()> {
         pair.hq.up("lan")?;
         let before = (net.hq.xfrm_counters()?, net.branch.xfrm_counters()?);
         let mark = world.wire.mark();
-        let (asked, answered) = under_traffic(world, || rekey_in_turns(&pair))?;
+        let (asked, answered) = under_traffic(world, || rekey_in_turns(&pair, rekey))?;
         ensure!(
             asked == answered,
             "of {asked} pings {answered} were answered while SAs were replaced"
@@ -84,17 +93,16 @@ fn under_traffic(world: &World, work: impl FnOnce() -> Result<()>) -> Result<(u6
     })
 }
 
-fn rekey_in_turns(pair: &Pair<'_>) -> Result<()> {
+fn rekey_in_turns(pair: &Pair<'_>, rekey: Rekey) -> Result<()> {
     let times = if super::is_full() { 10 * TIMES } else { TIMES };
     for _ in 0..times {
         for side in [&pair.hq, &pair.branch] {
-            rekeyed_by(pair, || side.rekey("lan"))?;
+            rekeyed_by(pair, || rekey(&**side))?;
         }
         rekeyed_by(pair, || {
             std::thread::scope(|scope| {
-                let (hq, branch) = (&pair.hq, &pair.branch);
-                let at_hq = scope.spawn(|| hq.rekey("lan"));
-                let at_branch = branch.rekey("lan");
+                let at_hq = scope.spawn(|| rekey(&*pair.hq));
+                let at_branch = rekey(&*pair.branch);
                 let at_hq = at_hq
                     .join()
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
