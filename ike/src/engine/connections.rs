@@ -356,6 +356,10 @@ impl Engine {
             *place = heir;
         }
         after.pump(&mut self.shared);
+        // However fast a peer rekeys, one old IKE SA waits for its goodbye.
+        if let Some(oldest) = before.predecessor.take() {
+            self.with_sa(oldest, |sa, _| sa.forget());
+        }
         self.put_back(before);
         self.put_back(after);
     }

@@ -2,10 +2,13 @@
 
 use ike::auth::signature::{PeerHashes, choose, encode};
 use ike::config::Strength;
-use ike::config::proposal::{ChildExchange, choose_esp, esp_to_wire};
-use ike::crypto::Random;
+use ike::config::proposal::{
+    ChildExchange, choose_esp, esp_to_wire, ike_to_wire, verify_accepted_ike,
+};
+use ike::crypto::{Random, standard};
+use ike::engine::event::IkeSpis;
 use ike::wire::numbers::{AuthMethod, ExchangeType, PayloadType};
-use ike::wire::{Authentication, Cert, Header, Nonce, Payload};
+use ike::wire::{Authentication, Cert, Header, IkeSpi, KeyExchange, Nonce, Payload};
 
 use super::{Chain, PeerCredential, Said, ScriptedPeer, Session, id_payload, selectors};
 use crate::World;
@@ -182,6 +185,46 @@ impl ScriptedPeer {
         let response = responses.next();
         assert!(responses.next().is_none(), "one request, one response");
         response
+    }
+
+    /// Rekeys the IKE SA as it should be done, but for the Delete of the old one. `None`: the node refuses.
+    ///
+    /// # Panics
+    /// Where the node accepted what was not offered.
+    pub fn rekey_ike(&mut self, world: &mut World, session: &mut Session) -> Option<Session> {
+        let method = session.suite.key_exchange;
+        let algorithm = standard().key_exchange(method).expect("built in");
+        let key = algorithm.generate(&mut self.random).expect("a key");
+        let (mut nonce, mut spi) = (vec![0; 32], [0; 8]);
+        self.random.fill(&mut nonce);
+        self.random.fill(&mut spi);
+        let chain = [
+            Payload::Sa(ike_to_wire(&self.ike, IkeSpi(spi).into())),
+            Payload::Nonce(Nonce {
+                data: nonce.clone().into(),
+            }),
+            Payload::Ke(KeyExchange {
+                method,
+                data: key.public_value().to_vec().into(),
+            }),
+        ];
+        let said = self.ask(world, session, ExchangeType::CREATE_CHILD_SA, &chain)?;
+        let (mut sa, mut ke, mut theirs) = (None, None, None);
+        for payload in said.payloads {
+            match payload {
+                Payload::Sa(payload) => sa = Some(payload),
+                Payload::Ke(payload) => ke = Some(payload.data.to_vec()),
+                Payload::Nonce(payload) => theirs = Some(payload.data.to_vec()),
+                _ => {}
+            }
+        }
+        let chosen = verify_accepted_ike(&self.ike, &sa?).expect("one of ours");
+        let spis = IkeSpis {
+            initiator: IkeSpi(spi),
+            responder: chosen.peer_spi.as_ike_spi().expect("an SPI"),
+        };
+        let secret = key.agree(&ke?).expect("a good public value");
+        Some(session.heir(spis, chosen.suite, &secret, (nonce, theirs?)))
     }
 
     /// Answers a request of the node; what the node sends next.

@@ -4,7 +4,7 @@ use ike::auth::psk::psk_auth;
 use ike::auth::signed_octets;
 use ike::config::proposal::IkeSuite;
 use ike::crypto::protection::{OpeningKey, SealingKey};
-use ike::crypto::schedule::{IkeKeys, skeyseed_initial};
+use ike::crypto::schedule::{IkeKeys, skeyseed_initial, skeyseed_rekey};
 use ike::crypto::{Secret, standard};
 use ike::engine::event::IkeSpis;
 use ike::wire::numbers::{CertEncoding, ExchangeType, NotifyType, PayloadType};
@@ -30,6 +30,7 @@ pub struct Session {
     init_request: Vec<u8>,
     ni: Vec<u8>,
     nr: Vec<u8>,
+    sk_d: Secret,
     sk_pi: Secret,
     sk_pr: Secret,
     sealing: SealingKey,
@@ -117,12 +118,41 @@ impl Session {
         (init_request, init_response): (Vec<u8>, Vec<u8>),
     ) -> Self {
         let prf = standard().prf(suite.prf).expect("built in");
+        let skeyseed = skeyseed_initial(prf, &ni, &nr, secret);
+        let first = (init_request, init_response);
+        Self::from_seed(spis, initiator, suite, &skeyseed, (ni, nr), first)
+    }
+
+    /// The one that replaces this one, begun by the peer.
+    pub(super) fn heir(
+        &self,
+        spis: IkeSpis,
+        suite: IkeSuite,
+        secret: &Secret,
+        (ni, nr): (Vec<u8>, Vec<u8>),
+    ) -> Self {
+        let prf = standard().prf(self.suite.prf).expect("built in");
+        let skeyseed = skeyseed_rekey(prf, &self.sk_d, secret, &ni, &nr);
+        let none = (Vec::new(), Vec::new());
+        let mut heir = Self::from_seed(spis, true, suite, &skeyseed, (ni, nr), none);
+        heir.next_request = 0;
+        heir
+    }
+
+    fn from_seed(
+        spis: IkeSpis,
+        initiator: bool,
+        suite: IkeSuite,
+        skeyseed: &Secret,
+        (ni, nr): (Vec<u8>, Vec<u8>),
+        (init_request, init_response): (Vec<u8>, Vec<u8>),
+    ) -> Self {
+        let prf = standard().prf(suite.prf).expect("built in");
         let protection = standard()
             .protection(suite.encryption, suite.key_bits, suite.integrity)
             .expect("built in");
-        let skeyseed = skeyseed_initial(prf, &ni, &nr, secret);
         let (i, r) = (&spis.initiator.0, &spis.responder.0);
-        let keys = IkeKeys::derive(prf, protection, &skeyseed, &ni, &nr, i, r).expect("keys");
+        let keys = IkeKeys::derive(prf, protection, skeyseed, &ni, &nr, i, r).expect("keys");
         let mut ends = [(&keys.sk_ei, &keys.sk_ai), (&keys.sk_er, &keys.sk_ar)];
         if !initiator {
             ends.reverse();
@@ -141,6 +171,7 @@ impl Session {
                 .expect("keys"),
             opening: OpeningKey::new(protection, node_e.as_bytes(), node_a.as_bytes())
                 .expect("keys"),
+            sk_d: keys.sk_d,
             sk_pi: keys.sk_pi,
             sk_pr: keys.sk_pr,
         }

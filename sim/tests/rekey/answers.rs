@@ -387,3 +387,15 @@ fn a_peer_that_rekeys_without_end_costs_a_limited_number_of_sas() {
     world.run(Duration::from_secs(6));
     world.nodes[0].assert_up(world.now, 1);
 }
+
+#[test]
+fn a_peer_that_rekeys_the_ike_sa_without_end_costs_a_limited_number_of_them() {
+    let (mut world, mut peer, mut session, _) = with_peer(102);
+    for _ in 0..200 {
+        session = peer.rekey_ike(&mut world, &mut session).expect("an heir");
+        assert!(world.nodes[0].engine().ike_sa_count() <= 3);
+    }
+    world.nodes[0].assert_up(world.now, 1);
+    let said = peer.ask(&mut world, &mut session, INFORMATIONAL, &[]);
+    assert!(said.is_some(), "the last one lives");
+}

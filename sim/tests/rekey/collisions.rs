@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sim::network::{Fate, Quality};
 
-use super::{busy, rekey, settled};
+use super::{busy, rekey, same_pair, settled};
 
 /// One pass of both sides beginning at the same moment, with these datagrams lost (counted from then on).
 fn both(seed: u64, quality: Quality, lost: BTreeSet<u64>) -> bool {
@@ -82,5 +82,37 @@ fn c5_c6_a_request_that_comes_late_harms_nothing() {
         world.run(Duration::from_millis(880 + later * 10));
         world.command(0, rekey());
         settled(&mut world, &format!("{later}"));
+    }
+}
+
+#[test]
+fn a_kernel_that_takes_its_time_changes_nothing_of_who_wins() {
+    for seed in 0..20 {
+        let mut world = busy(200 + seed, Quality::default());
+        world.nodes[0].hold_kernel = true;
+        world.command(0, rekey());
+        world.command(1, rekey());
+        world.run(Duration::from_millis(100 + seed * 100));
+        world.release(0);
+        settled(&mut world, &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn what_the_kernel_refuses_is_not_rekeyed_and_goes_on() {
+    for node in [0, 1] {
+        for step in 0..6 {
+            let mut world = busy(230, Quality::default());
+            let next = world.nodes[node].kernel.steps;
+            world.nodes[node].kernel.refuse_step = Some(next + step);
+            world.command(0, rekey());
+            world.run(Duration::from_secs(60));
+            let what = format!("step {step} of node {node}");
+            assert_eq!(world.traffic.lost, Vec::<String>::new(), "{what}");
+            // An SA that the kernel does not delete stays there until its lifetime ends.
+            if world.nodes[node].count("policy-failed") == 0 {
+                same_pair(&mut world, &what);
+            }
+        }
     }
 }

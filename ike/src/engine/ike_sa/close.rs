@@ -162,6 +162,13 @@ impl IkeSa {
         }
     }
 
+    /// Lets it go without a goodbye, where nothing but that is left of it.
+    pub(in crate::engine) fn forget(&mut self) {
+        if matches!(self.state, State::Closing(_) | State::Ghost(_)) {
+            self.state = State::Gone;
+        }
+    }
+
     /// Closes without a reason of its own: an operator's, a newer IKE SA's, the configuration's.
     pub(in crate::engine) fn close_for(&mut self, shared: &mut Shared, cause: Cause) {
         let step = super::Step::Informational;

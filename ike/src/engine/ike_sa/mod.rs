@@ -82,6 +82,8 @@ pub(super) struct IkeSa {
     pub(super) question: Option<QuestionId>,
     /// The address that the peer began from, where it did.
     pub(super) first_contact: Option<SocketAddr>,
+    /// What it has replaced, which may still be there for a goodbye.
+    pub(super) predecessor: Option<IkeSpi>,
     /// The address it is counted under as half-open.
     pub(super) counted: Option<IpAddr>,
     pub(super) state: State,

@@ -376,6 +376,7 @@ impl IkeSa {
             timer: None,
             question: None,
             first_contact: None,
+            predecessor: Some(self.own_spi()),
             counted: None,
             state: State::Established(Box::new(heir)),
         }))

@@ -145,6 +145,7 @@ pub(in crate::engine) fn answer_init(
         last_heard: None,
         timer: None,
         question: None,
+        predecessor: None,
         first_contact: Some(path.remote),
         counted: Some(path.remote.ip()),
         state: State::Gone,

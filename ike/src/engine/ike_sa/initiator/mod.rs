@@ -89,6 +89,7 @@ pub(in crate::engine) fn start(
         last_heard: None,
         timer: None,
         question: None,
+        predecessor: None,
         first_contact: None,
         counted: None,
         state: State::Routing(Routing {
