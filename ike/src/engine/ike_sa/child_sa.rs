@@ -55,6 +55,9 @@ pub(in crate::engine) struct ChildSa {
     pub(in crate::engine) state: ChildState,
     pub(super) rekeying: Rekeying,
     way_out: WayOut,
+    /// Whether the kernel has been asked for an outbound SA that was kept back, and has not answered: until then its
+    /// predecessor's stays.
+    pub(super) is_activating: bool,
     /// Whether the kernel has been asked for the inbound SA, and not to delete it.
     receives: bool,
     /// The places of the line's policies, with the one that is in use.
@@ -253,6 +256,7 @@ impl ChildSa {
             state: ChildState::Installing(then),
             rekeying: Rekeying::default(),
             way_out: WayOut::Gone,
+            is_activating: false,
             receives: true,
             slots: Slots::default(),
             child,
@@ -323,10 +327,12 @@ impl ChildSa {
     /// Lets traffic go out by it, in place of its predecessor, and takes that one's policies over.
     pub(super) fn take_over(&mut self, shared: &mut Shared, sa: IkeSpi, from: &mut Self) {
         if let WayOut::KeptBack(install) = std::mem::replace(&mut self.way_out, WayOut::Installed) {
+            self.is_activating = true;
             self.ask_kernel(shared, sa, vec![add(*install)]);
+        } else {
+            from.stop_sending(shared);
         }
         self.slots = std::mem::take(&mut from.slots);
-        from.stop_sending(shared);
         self.state = ChildState::InUse(shared.now.boot);
     }
 

@@ -385,7 +385,7 @@ impl IkeSa {
             return;
         };
         let ChildState::Installing(then) = child.state else {
-            return;
+            return self.activated(shared, number);
         };
         match then {
             Then::First | Then::Supersedes(_) => {

@@ -154,10 +154,17 @@ impl IkeSa {
             return;
         };
         let children = &mut established.children;
-        if let Some(child) = children.iter_mut().find(|child| child.number == number) {
-            child.stop_sending(shared);
-            child.state = ChildState::Lingering(until);
+        let Some(at) = children.iter().position(|child| child.number == number) else {
+            return;
+        };
+        let line = children[at].line;
+        let needed = children
+            .iter()
+            .any(|other| other.line == line && other.is_activating);
+        if !needed {
+            children[at].stop_sending(shared);
         }
+        children[at].state = ChildState::Lingering(until);
         let lingers = |child: &ChildSa| matches!(child.state, ChildState::Lingering(_));
         if children.iter().filter(|child| lingers(child)).count() > MAX_LINGERING
             && let Some(oldest) = children.iter().position(lingers)

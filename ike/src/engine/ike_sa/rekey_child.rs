@@ -313,6 +313,23 @@ impl IkeSa {
         }
     }
 
+    /// The kernel sends by the new one: those before it send no more.
+    pub(super) fn activated(&mut self, shared: &mut Shared, number: u64) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let Some(line) = established.numbered(number).map(|new| {
+            new.is_activating = false;
+            new.line
+        }) else {
+            return;
+        };
+        let before = |child: &&mut ChildSa| child.line == line && !child.stands();
+        for child in established.children.iter_mut().filter(before) {
+            child.stop_sending(shared);
+        }
+    }
+
     /// Traffic goes out by this one from now on; the one before it leaves it the policies of the line.
     fn hand_over(&mut self, shared: &mut Shared, number: u64, by_us: bool) {
         let own = self.own_spi();

@@ -27,7 +27,7 @@ use crate::wire::numbers::{ExchangeType, KeyExchangeMethod, NotifyType};
 use crate::wire::payload::Payload;
 use crate::wire::{IkeSpi, KeyExchange, Nonce, SecurityAssociation, SpiBytes};
 
-use super::child_sa::ChildState;
+use super::child_sa::{ChildSa, ChildState};
 use super::close::Tell;
 use super::established::{Established, Exchange, Task};
 use super::initiator::generate;
@@ -78,7 +78,9 @@ struct Agreed<'a> {
 impl Established {
     /// Whether children are on their way, so that there is nothing yet to be handed on.
     fn is_busy(&self) -> bool {
-        let installing = |state: ChildState| matches!(state, ChildState::Installing(_));
+        let on_its_way = |child: &ChildSa| {
+            matches!(child.state, ChildState::Installing(_)) || child.is_activating
+        };
         let exchange = matches!(
             self.exchange,
             Some(Exchange::CreateChild(_) | Exchange::DeleteChild(_))
@@ -86,7 +88,7 @@ impl Established {
         exchange
             || self.answering.is_some()
             || self.undecided.is_some()
-            || self.children.iter().any(|child| installing(child.state))
+            || self.children.iter().any(on_its_way)
     }
 
     /// Whether we have asked for an heir, and do not know yet.
