@@ -16,6 +16,7 @@
 //!   strangers, cookie, half_open   datagrams that belong to nobody yet
 //!   ike_sa/                        one IKE SA: a state per step, both roles, its Child SAs
 //!   connections, configure         what should be true, and the next attempt
+//!   commands                       what an operator asks for
 //!   policy_table                   which kernel policy stands for which selectors
 //!   fetches                        CRLs and OCSP replies on their way
 //!   window, channel, contents      message IDs and retransmission, protection, payloads by kind
@@ -23,6 +24,7 @@
 
 mod candidates;
 mod channel;
+mod commands;
 mod configure;
 mod connections;
 mod contents;
@@ -58,8 +60,7 @@ use failure::{Cause, Failure, Step, StrangerFailure};
 use half_open::HalfOpenCount;
 use ike_sa::IkeSa;
 use io::{
-    Answer, Command, CommandId, Input, KernelEvent, KernelFailure, KernelId, Now, Output,
-    QuestionId, Reply,
+    Answer, CommandId, Input, KernelEvent, KernelFailure, KernelId, Now, Output, QuestionId, Reply,
 };
 use shared::{KernelOwner, Shared};
 use strangers::Ration;
@@ -240,19 +241,6 @@ impl Engine {
         self.shared.revocation.insert(&question, result, now);
         for own in waiters {
             self.with_sa(own, |sa, shared| sa.fetched(shared, &question));
-        }
-    }
-
-    fn command(&mut self, id: CommandId, command: Command) {
-        match command {
-            Command::Up { connection, child } => self.command_up(id, connection, child),
-            Command::Down { connection, child } => self.command_down(id, connection, child),
-            Command::Rekey { connection, child } => self.command_rekey(id, connection, child),
-            Command::List => {
-                let snapshot = self.snapshot();
-                self.reply(id, Reply::Snapshot(Box::new(snapshot)));
-            }
-            Command::Shutdown => self.begin_shutdown(id),
         }
     }
 

@@ -3,37 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use ike::engine::event::Event;
 use sim::network::{Fate, Quality};
 
 use super::{busy, rekey, same_pair, settled};
 
-/// One pass of both sides beginning at the same moment, with these datagrams lost (counted from then on).
+/// Both sides rekey the child at the same moment, with these datagrams lost. Whether the headquarters' new one won.
 fn both(seed: u64, quality: Quality, lost: BTreeSet<u64>) -> bool {
-    let mut world = busy(seed, quality);
-    let mut first = None;
-    world.meddler = Some(Box::new(move |number, _| {
-        let from = *first.get_or_insert(number);
-        if lost.contains(&(number - from)) {
-            Fate::Drop
-        } else {
-            Fate::Deliver
-        }
-    }));
-    world.command(0, rekey());
-    world.command(1, rekey());
-    settled(&mut world, &format!("seed {seed}"));
-    let by_us = |node: &sim::Node| {
-        node.events.iter().any(|event| {
-            matches!(
-                event,
-                ike::engine::event::Event::ChildRekeyed { by_us: true, .. }
-            )
-        })
-    };
+    let world = super::both(seed, quality, lost, rekey);
     for node in &world.nodes {
         assert!(node.count("child-rekeyed") >= 1, "{}: {seed}", node.name);
     }
-    by_us(&world.nodes[0])
+    let by_us = |event: &Event| matches!(event, Event::ChildRekeyed { by_us: true, .. });
+    world.nodes[0].events.iter().any(by_us)
 }
 
 #[test]

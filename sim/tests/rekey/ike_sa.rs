@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ike::engine::io::Reply;
 use sim::World;
-use sim::network::{Fate, Quality};
+use sim::network::Quality;
 
 use super::{busy, rekey, rekey_ike, settled};
 
@@ -61,27 +61,15 @@ fn c13_either_side_rekeys_it_and_the_children_stay() {
     }
 }
 
-/// Both begin at once, with these datagrams lost, counted from then on. Whether the headquarters' heir won.
+/// Both sides rekey the IKE SA at the same moment, with these datagrams lost. Whether the headquarters' heir won.
 fn both(seed: u64, quality: Quality, lost: BTreeSet<u64>) -> bool {
-    let mut world = busy(seed, quality);
-    let mut first = None;
-    world.meddler = Some(Box::new(move |number, _| {
-        let from = *first.get_or_insert(number);
-        if lost.contains(&(number - from)) {
-            Fate::Drop
-        } else {
-            Fate::Deliver
-        }
-    }));
-    world.command(0, rekey_ike());
-    world.command(1, rekey_ike());
+    let mut world = super::both(seed, quality, lost, rekey_ike);
     let what = format!("seed {seed}");
-    settled(&mut world, &what);
     same_ike_sa(&mut world, &what);
-    let now = world.now;
     for node in &world.nodes {
         assert!(node.count("ike-sa-rekeyed") >= 1, "{what}: {}", node.name);
     }
+    let now = world.now;
     world.nodes[0].list(now).connections[0].ike_sas[0].initiator
 }
 

@@ -5,13 +5,14 @@ mod answers;
 mod collisions;
 mod ike_sa;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ike::config::{Child, Configuration, Connection};
 use ike::engine::io::{Command, Reply};
-use sim::network::Quality;
+use sim::network::{Fate, Quality};
 use sim::setup::{End, name, two_gateways};
 use sim::traffic::Flow;
 use sim::{Node, World};
@@ -86,6 +87,24 @@ fn rekey_ike() -> Command {
         connection: name("tunnel"),
         child: None,
     }
+}
+
+/// Both sides are given the same command at the same moment, with these datagrams lost, counted from then on.
+fn both(seed: u64, quality: Quality, lost: BTreeSet<u64>, command: fn() -> Command) -> World {
+    let mut world = busy(seed, quality);
+    let mut first = None;
+    world.meddler = Some(Box::new(move |number, _| {
+        let from = *first.get_or_insert(number);
+        if lost.contains(&(number - from)) {
+            Fate::Drop
+        } else {
+            Fate::Deliver
+        }
+    }));
+    world.command(0, command());
+    world.command(1, command());
+    settled(&mut world, &format!("seed {seed}"));
+    world
 }
 
 /// Nothing was lost, nobody noticed, and both sides have the same pair.

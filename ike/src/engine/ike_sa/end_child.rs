@@ -42,6 +42,21 @@ impl Established {
             .count()
     }
 
+    /// Where the Child SA with this number is among the children.
+    pub(super) fn place_of(&self, number: u64) -> Option<usize> {
+        let mut children = self.children.iter();
+        children.position(|child| child.number == number)
+    }
+
+    /// What stands by to take over in the line of this one, by its number.
+    fn standby_of(&self, child: &ChildSa) -> Option<u64> {
+        let stands_by = |other: &&ChildSa| {
+            other.line == child.line && matches!(other.state, ChildState::Standby)
+        };
+        let standby = self.children.iter().find(stands_by);
+        standby.map(|standby| standby.number)
+    }
+
     /// When one of the children wants something done.
     pub(super) fn children_deadline(&self) -> Option<Duration> {
         let of = |child: &ChildSa| match child.state {
@@ -122,19 +137,10 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        let Some(at) = established
-            .children
-            .iter()
-            .position(|child| child.number == number)
-        else {
+        let Some(at) = established.place_of(number) else {
             return;
         };
-        let line = established.children[at].line;
-        let standby = established
-            .children
-            .iter()
-            .find(|child| child.line == line && matches!(child.state, ChildState::Standby));
-        if let Some(successor) = standby.map(|child| child.number) {
+        if let Some(successor) = established.standby_of(&established.children[at]) {
             self.activate(shared, successor);
             return self.linger(shared, number);
         }
@@ -273,19 +279,10 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        let Some(at) = established
-            .children
-            .iter()
-            .position(|child| child.number == number)
-        else {
+        let Some(at) = established.place_of(number) else {
             return;
         };
-        let line = established.children[at].line;
-        let standby = established
-            .children
-            .iter()
-            .find(|child| child.line == line && matches!(child.state, ChildState::Standby));
-        let successor = standby.map(|child| child.number);
+        let successor = established.standby_of(&established.children[at]);
         let in_use = matches!(established.children[at].state, ChildState::InUse(_));
         if in_use && let Some(successor) = successor {
             self.activate(shared, successor);
@@ -299,11 +296,7 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        let Some(at) = established
-            .children
-            .iter()
-            .position(|child| child.number == number)
-        else {
+        let Some(at) = established.place_of(number) else {
             return;
         };
         let mut child = established.children.remove(at);

@@ -110,23 +110,8 @@ impl Established {
             ..
         } = keyed;
         Self {
-            connection,
-            peer,
-            own,
-            suite,
-            children: Vec::new(),
-            since: now,
-            sk_d,
-            channel,
-            tasks: VecDeque::new(),
-            exchange: None,
-            answering: None,
-            undecided: None,
-            rekeying: Rekeying::default(),
-            heir: None,
             announced: true,
-            redundant_until: None,
-            deleted_early: Vec::new(),
+            ..Self::unannounced(connection, (peer, own), suite, (sk_d, channel), now)
         }
     }
 
@@ -138,13 +123,27 @@ impl Established {
         sk_d: Secret,
         channel: Channel,
     ) -> Self {
-        let mut heir = Self {
-            connection: self.connection.clone(),
-            peer: self.peer.clone(),
-            own: self.own.clone(),
+        let ends = (self.peer.clone(), self.own.clone());
+        let (connection, now) = (self.connection.clone(), shared.now.boot);
+        let mut heir = Self::unannounced(connection, ends, suite, (sk_d, channel), now);
+        heir.plan_rekeying(shared);
+        heir
+    }
+
+    fn unannounced(
+        connection: Arc<Connection>,
+        (peer, own): (PeerAuthenticated, OwnEvidence),
+        suite: IkeSuite,
+        (sk_d, channel): (Secret, Channel),
+        since: Duration,
+    ) -> Self {
+        Self {
+            connection,
+            peer,
+            own,
             suite,
             children: Vec::new(),
-            since: shared.now.boot,
+            since,
             sk_d,
             channel,
             tasks: VecDeque::new(),
@@ -156,9 +155,7 @@ impl Established {
             announced: false,
             redundant_until: None,
             deleted_early: Vec::new(),
-        };
-        heir.plan_rekeying(shared);
-        heir
+        }
     }
 
     /// From now on it is time to be replaced after as long as the policy says.

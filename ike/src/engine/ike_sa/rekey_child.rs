@@ -368,11 +368,7 @@ impl IkeSa {
             return;
         };
         let connection = established.connection.name.clone();
-        let Some(at) = established
-            .children
-            .iter()
-            .position(|child| child.number == number)
-        else {
+        let Some(at) = established.place_of(number) else {
             return;
         };
         let old = &established.children[at];
