@@ -98,7 +98,12 @@ fn every_command_of_the_book_is_one_that_ikd_and_ikctl_take() {
             let parsed = parser.try_get_matches_from(&words);
             // A verb alone is spoken of, not run.
             let is_mention = |error: &clap::Error| {
-                words.len() == 2 && error.kind() == ErrorKind::MissingRequiredArgument
+                let incomplete = matches!(
+                    error.kind(),
+                    ErrorKind::MissingRequiredArgument
+                        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                );
+                words.len() == 2 && incomplete
             };
             if let Err(error) = parsed
                 && error.use_stderr()
