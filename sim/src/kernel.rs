@@ -13,9 +13,11 @@ use ike::config::Mode;
 use ike::config::selector::KernelSelector;
 use ike::engine::io::{
     Direction, KernelAction, KernelFailure, KernelRequest, OnFailure, PolicyAction, PolicyInstall,
-    SaInstall, SaReference, SelectorPair,
+    SaInstall, SaReference, SaUse, SelectorPair,
 };
 
+/// What each packet carries, in bytes.
+const PACKET_SIZE: u64 = 1000;
 const ANY_V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 /// ICMPv6 type 135.
 const NEIGHBOUR_SOLICITATION: (u8, u16, u16) = (58, 135, 0);
@@ -102,6 +104,20 @@ impl FakeKernel {
         Received::Accepted {
             told: sa.tell_first_packet && life.packets == 1,
         }
+    }
+
+    /// What SAs have carried; those that are not there are left out.
+    #[must_use]
+    pub fn uses(&self, sas: &[SaReference]) -> Vec<SaUse> {
+        let one = |sa: &SaReference| {
+            let life = self.lives.get(&(sa.spi, sa.destination))?;
+            Some(SaUse {
+                sa: *sa,
+                packets: life.packets,
+                bytes: life.packets * PACKET_SIZE,
+            })
+        };
+        sas.iter().filter_map(one).collect()
     }
 
     /// Carries out a request as [`ike::engine::io`] says it is to be carried out.

@@ -214,6 +214,7 @@ impl Node {
             }),
             Question::Fetch(question) => self.fetch(&question),
             Question::LocalAddress { .. } => Answer::LocalAddress(Ok(self.address)),
+            Question::SaUse(sas) => Answer::SaUse(self.kernel.uses(&sas)),
         }
     }
 

@@ -173,6 +173,7 @@ impl Credentials {
             Question::LocalAddress { remote } => Answer::LocalAddress(self.local_address(*remote)),
             Question::Sign(_) => unreachable!("the signer answers it"),
             Question::Fetch(_) => unreachable!("the shell asks those who fetch"),
+            Question::SaUse(_) => unreachable!("the shell asks the owner of the kernel"),
         }
     }
 

@@ -18,7 +18,9 @@ mod worker;
 
 use std::collections::{BTreeMap, HashMap};
 
-use ike::engine::io::{KernelEvent, KernelFailure, KernelId, KernelRequest, SaReference};
+use ike::engine::io::{
+    KernelEvent, KernelFailure, KernelId, KernelRequest, QuestionId, SaReference, SaUse,
+};
 use tokio::sync::{mpsc, oneshot};
 use xfrm_sys::{Events, Protocol, Xfrm, XfrmError};
 
@@ -27,6 +29,8 @@ use xfrm_sys::{Events, Protocol, Xfrm, XfrmError};
 pub(crate) enum Work {
     /// A request of the engine.
     Request(KernelId, KernelRequest),
+    /// A question of the engine: what these SAs have carried.
+    Look(QuestionId, Vec<SaReference>),
     /// Remove policies that a predecessor left and that nobody has taken over, and say when that is done.
     Sweep(oneshot::Sender<()>),
     /// Remove whatever is still installed, and tell how many SAs and policies that were.
@@ -38,6 +42,8 @@ pub(crate) enum Work {
 pub(crate) enum Report {
     /// A request is carried out, or failed.
     Done(KernelId, Result<(), KernelFailure>),
+    /// What SAs have carried, of those that are there.
+    Use(QuestionId, Vec<SaUse>),
     /// The kernel said something.
     Event(KernelEvent),
     /// Something that a predecessor had left is gone.
@@ -165,20 +171,26 @@ pub(crate) async fn start(
     })
 }
 
-/// Starts what stands in for the worker where there is no kernel (`kernel: none`): every request fails.
+/// Starts what stands in for the worker where there is no kernel (`kernel: none`): every request fails, and nothing has
+/// carried anything.
 pub(crate) fn start_without(reports: mpsc::UnboundedSender<Report>) -> Handle {
     let (work, mut queue) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(work) = queue.recv().await {
-            if let Work::Request(id, _) = work {
-                let words = Some("not asked: kernel: none".to_owned());
-                let failure = KernelFailure {
-                    operation: "none",
-                    errno: "EOPNOTSUPP".to_owned(),
-                    words,
-                };
-                let _ = reports.send(Report::Done(id, Err(failure)));
-            }
+            let report = match work {
+                Work::Request(id, _) => {
+                    let words = Some("not asked: kernel: none".to_owned());
+                    let failure = KernelFailure {
+                        operation: "none",
+                        errno: "EOPNOTSUPP".to_owned(),
+                        words,
+                    };
+                    Report::Done(id, Err(failure))
+                }
+                Work::Look(id, _) => Report::Use(id, Vec::new()),
+                Work::Sweep(_) | Work::Clean(_) => continue,
+            };
+            let _ = reports.send(report);
         }
     });
     Handle { work, xfrm: None }

@@ -1,7 +1,7 @@
 //! Carrying out the engine's requests: steps in order, and what happens where one fails.
 
 use ike::engine::io::{
-    KernelAction, KernelFailure, KernelRequest, OnFailure, SaInstall, SaReference,
+    KernelAction, KernelFailure, KernelRequest, OnFailure, SaInstall, SaReference, SaUse,
 };
 use xfrm_sys::{PolicyIndex, PolicySpec, Protocol, SaId, XfrmError};
 
@@ -87,14 +87,25 @@ impl Worker {
     }
 
     async fn delete_sa(&mut self, reference: SaReference) -> Result<(), Failed> {
-        let id = SaId {
-            spi: reference.spi,
-            destination: reference.destination,
-            protocol: Protocol::Esp,
-            mark: None,
-        };
         self.table.remove_sa(reference);
-        gone_is_fine(self.xfrm.delete_sa(&id).await).map_err(Failed::from)
+        gone_is_fine(self.xfrm.delete_sa(&esp(reference)).await).map_err(Failed::from)
+    }
+
+    /// What SAs have carried. One that is gone has its own event; of one that the kernel does not tell nothing is known.
+    pub(super) async fn uses(&self, sas: &[SaReference]) -> Vec<SaUse> {
+        let mut uses = Vec::with_capacity(sas.len());
+        for &sa in sas {
+            match self.xfrm.get_sa(&esp(sa)).await {
+                Ok(state) => uses.push(SaUse {
+                    sa,
+                    packets: state.counters.packets,
+                    bytes: state.counters.bytes,
+                }),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => self.trouble(format!("an SA's counters cannot be read: {error}")),
+            }
+        }
+        uses
     }
 
     /// Installs a policy under the engine's index. `look`: there may be another policy with this selector, whose index the
@@ -159,6 +170,16 @@ impl Worker {
             Ok(_) => Ok(()),
             Err(error) => gone_is_fine(Err(error)),
         }
+    }
+}
+
+/// What the kernel finds an SA of ours by.
+const fn esp(reference: SaReference) -> SaId {
+    SaId {
+        spi: reference.spi,
+        destination: reference.destination,
+        protocol: Protocol::Esp,
+        mark: None,
     }
 }
 

@@ -60,6 +60,10 @@ impl Worker {
                 let outcome = self.request(request).await;
                 self.report(Report::Done(id, outcome));
             }
+            Work::Look(id, sas) => {
+                let uses = self.uses(&sas).await;
+                self.report(Report::Use(id, uses));
+            }
             Work::Sweep(reply) => {
                 self.sweep().await;
                 let _ = reply.send(());

@@ -1,7 +1,7 @@
 //! Where each output of the engine goes, and what others report.
 
 use ike::config::Configuration;
-use ike::engine::io::{CommandId, Input, Output, Question, Reply};
+use ike::engine::io::{Answer, CommandId, Input, Output, Question, Reply};
 use nix::errno::Errno;
 
 use super::{Shell, Waiter};
@@ -25,6 +25,7 @@ impl Shell {
             }
             Output::Kernel(id, request) => self.kernel.send(kernel::Work::Request(id, request)),
             Output::Ask(id, Question::Fetch(question)) => self.fetch.ask(id, *question),
+            Output::Ask(id, Question::SaUse(sas)) => self.kernel.send(kernel::Work::Look(id, sas)),
             Output::Ask(id, question) => {
                 self.credentials.send(credentials::Work::Ask(id, question))
             }
@@ -83,6 +84,7 @@ impl Shell {
                 }
                 self.feed(Input::KernelDone(id, outcome));
             }
+            kernel::Report::Use(id, uses) => self.feed(Input::Answer(id, Answer::SaUse(uses))),
             kernel::Report::Event(event) => self.feed(Input::KernelEvent(event)),
             kernel::Report::Swept(removed) => self.events.tell(&Event::KernelSwept(removed)),
             kernel::Report::Repaired {

@@ -135,7 +135,7 @@ pub struct ExportedKeys {
     pub sk_er: Secret,
 }
 
-/// A question to whoever holds what the engine does not: long-term keys, the routing table.
+/// A question to whoever holds what the engine does not: long-term keys, the routing table, the kernel's counters.
 #[derive(Debug)]
 pub enum Question {
     /// Use the pre-shared key of a connection. Answered by [`Answer::Psk`].
@@ -149,6 +149,8 @@ pub enum Question {
         /// The peer.
         remote: IpAddr,
     },
+    /// What have these SAs carried so far (XFRM_MSG_GETSA)? Answered by [`Answer::SaUse`].
+    SaUse(Vec<SaReference>),
 }
 
 /// An answer to a [`Question`].
@@ -162,6 +164,19 @@ pub enum Answer {
     Fetched(Result<Vec<u8>, String>),
     /// To [`Question::LocalAddress`]: the address, or the system's words for why there is none.
     LocalAddress(Result<IpAddr, String>),
+    /// To [`Question::SaUse`]: those of the SAs that the kernel has and tells of.
+    SaUse(Vec<SaUse>),
+}
+
+/// What an SA has carried since it was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaUse {
+    /// Which SA.
+    pub sa: SaReference,
+    /// Packets; inbound, those that passed the integrity check and the replay window.
+    pub packets: u64,
+    /// Bytes of what they carried.
+    pub bytes: u64,
 }
 
 /// What has to outlive the process, as a small record. The engine emits none yet: state does not outlive the process in

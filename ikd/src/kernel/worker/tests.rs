@@ -7,7 +7,7 @@ use ike::config::selector::KernelSelector;
 use ike::crypto::Secret;
 use ike::engine::io::{
     Direction, KernelAction, KernelRequest, KernelStep, OnFailure, PolicyAction, PolicyInstall,
-    SaInstall, SelectorPair,
+    SaInstall, SaUse, SelectorPair,
 };
 use ike::wire::numbers::{Encryption, Integrity};
 use nix::sched::{CloneFlags, unshare};
@@ -250,5 +250,35 @@ fn a_policy_that_took_anothers_place_is_found_when_it_is_deleted() {
         assert_eq!(indexes(&worker).await, [index(17)]);
         worker.delete_policy(policy.index).await.expect("deleted");
         assert_eq!(indexes(&worker).await, []);
+    });
+}
+
+#[test]
+fn what_sas_have_carried_is_told_of_those_that_are_there() {
+    in_namespace(|| async {
+        let (worker, mut reports) = worker();
+        let request = xfrm_sys::SpiRequest {
+            source: address("198.51.100.7"),
+            destination: address("192.0.2.1"),
+            protocol: Protocol::Esp,
+            mode: xfrm_sys::Mode::Tunnel,
+            reqid: 0x0100_0001,
+            spis: 0xd000_0001..=0xd000_0001,
+            if_id: None,
+            mark: None,
+        };
+        let there = worker.xfrm.allocate_spi(&request).await.expect("reserved");
+        let sa = reference(&there);
+        let gone = SaReference {
+            spi: sa.spi + 1,
+            ..sa
+        };
+        let unused = SaUse {
+            sa,
+            packets: 0,
+            bytes: 0,
+        };
+        assert_eq!(worker.uses(&[gone, sa]).await, [unused]);
+        assert!(reports.try_recv().is_err(), "what is gone is no trouble");
     });
 }
