@@ -55,6 +55,8 @@ words! {
         Down = "down",
         /// The peer has to come.
         Passive = "passive",
+        /// The next packet that needs it begins it.
+        OnDemand = "on_demand",
     }
 }
 
@@ -65,6 +67,8 @@ words! {
         Up = "up",
         /// The peer has to ask.
         Passive = "passive",
+        /// A packet that needs it brings it up.
+        OnDemand = "on_demand",
     }
 }
 

@@ -80,6 +80,7 @@ The sign before a connection:
   !  waiting: an attempt failed, the next one is due
   -  down: taken down by ikctl down
   .  passive: the peer has to come
+  o  on demand: the next packet that needs it begins it
 
 Examples:
   ikctl list

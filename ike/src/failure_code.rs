@@ -165,6 +165,8 @@ codes! {
     KernelRefused = "kernel-refused", Kernel;
     /// The SA reached the end of its life in the kernel.
     Expired = "expired", Kernel;
+    /// The SA has carried nothing for as long as the policy says.
+    Idle = "idle", Operator;
     /// The number of message IDs or of initialization vectors under one key is used up.
     Exhausted = "exhausted", Peer;
     /// There is no way to the peer.

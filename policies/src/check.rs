@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ike::config::identity::{Identity, IdentityPattern};
 use ike::config::selector::Selector;
-use ike::config::{Child, Connection, Keep, KernelMode, Mode, RemoteAuthentication};
+use ike::config::{Child, Connection, Keep, KernelMode, Mode, RemoteAuthentication, WithoutSa};
 
 use crate::language::{Found, FoundConnection};
 use crate::report::{Code, Severity};
@@ -175,15 +175,45 @@ impl Check<'_> {
     }
 
     fn child(&mut self, connection: &Connection, child: &Child, place: &Place) {
-        if child.keep == Keep::Up && connection.remote.address.is_none() {
+        let calls = match child.keep {
+            Keep::Up => Some("keep: up"),
+            Keep::OnDemand => Some("keep: on-demand"),
+            Keep::Passive => None,
+        };
+        if let (Some(word), None) = (calls, connection.remote.address) {
             let message =
-                "`keep: up` calls the peer, and the remote end has no address to call".to_owned();
+                format!("`{word}` calls the peer, and the remote end has no address to call");
             self.tell(
                 Code::NobodyToCall,
                 Severity::Error,
                 place,
                 message,
                 "add remote: { address: ... }, or use keep: passive",
+            );
+        }
+        let traps_ends = child.keep == Keep::OnDemand && child.mode == Mode::Transport;
+        if traps_ends && connection.local.address.is_none() {
+            let message =
+                "`keep: on-demand` waits for packets of both ends, and the local end has no address"
+                    .to_owned();
+            self.tell(
+                Code::TransportEnds,
+                Severity::Error,
+                place,
+                message,
+                "add local: { address: ... }, or use keep: up",
+            );
+        }
+        if child.without_sa == WithoutSa::Pass {
+            let message =
+                "`without_sa: pass`: whenever the child has no SA, its traffic goes in clear, in both directions, and whoever keeps IKE from getting through can bring that about"
+                    .to_owned();
+            self.tell(
+                Code::TrafficInClear,
+                Severity::Warning,
+                place,
+                message,
+                "leave it out, so that nothing goes in clear, unless that is worse than being read",
             );
         }
         self.families(&child.local, &child.remote, place);

@@ -484,6 +484,8 @@ fn the_schema_sees_the_mistakes_of_the_tables_that_a_schema_can_see() {
                 "0.0.0.0`: stands for any",
                 "not an IP address",
                 "looks like a key",
+                "brings back at once",
+                "none goes in clear",
             ];
             assert!(
                 seen.is_empty() || unseen.iter().any(|text| told.contains(text)),

@@ -3,19 +3,26 @@
 //! It refuses a second SA with the same SPI and destination, keeps one policy per selector and direction, and checks the
 //! promises: when an outbound protect policy stands, an outbound SA with its reqid and mode stands; when an outbound SA is
 //! added, its inbound partner is there already; transport mode is for the two ends themselves, and forwards nothing; where
-//! a policy concerns IPv6, neighbour discovery has its hole. Traffic that it is given goes out by the newest outbound SA of
-//! its policy's reqid, as in the real one.
+//! a policy concerns IPv6, neighbour discovery has its hole; a trap lets nothing in. Traffic that it is given goes out by
+//! the newest outbound SA of its policy's reqid, as in the real one.
+//!
+//! A packet that meets a trap leaves a placeholder, the larval SA, and one ACQUIRE. While that stands, packets of the same
+//! trap wait and ask no more; it goes with the SA that names its sequence number, or after [`ACQUIRE_LIFE`].
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use ike::config::Mode;
 use ike::config::selector::KernelSelector;
 use ike::engine::io::{
-    Direction, KernelAction, KernelFailure, KernelRequest, OnFailure, PolicyAction, PolicyInstall,
-    SaInstall, SaReference, SaUse, SelectorPair,
+    Acquire, Direction, KernelAction, KernelFailure, KernelRequest, OnFailure, Packet,
+    PolicyAction, PolicyInstall, SaInstall, SaReference, SaUse, SelectorPair,
 };
 
+/// How long a larval SA stands: `net.core.xfrm_acq_expires`.
+pub const ACQUIRE_LIFE: Duration = Duration::from_secs(30);
 /// What each packet carries, in bytes.
 const PACKET_SIZE: u64 = 1000;
 const ANY_V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
@@ -29,6 +36,9 @@ pub struct FakeKernel {
     pub sas: BTreeMap<(u32, IpAddr), SaInstall>,
     /// By selector and direction.
     pub policies: BTreeMap<(SelectorPair, Direction), PolicyInstall>,
+    /// Larval SAs, by the reqid of their trap.
+    larval: BTreeMap<u32, Larval>,
+    last_sequence: u32,
     /// What it knows besides of each SA.
     lives: BTreeMap<(u32, IpAddr), Life>,
     /// How many steps it has taken.
@@ -37,6 +47,13 @@ pub struct FakeKernel {
     pub refuse_step: Option<u64>,
     /// Every broken promise, in words.
     pub broken: Vec<String>,
+}
+
+/// The placeholder of an SA that a packet has asked for.
+#[derive(Clone, Copy, Debug)]
+struct Larval {
+    acquire: Acquire,
+    until: Duration,
 }
 
 /// What happened to an SA since it was added.
@@ -56,6 +73,11 @@ pub enum Sent {
     Blocked,
     /// A policy protects it, and there is no SA.
     NoSa,
+    /// It met a trap, and waits.
+    Waits {
+        /// What is told of it, where it is the first.
+        told: Option<Acquire>,
+    },
     /// It goes out by this SA.
     Protected(SaReference),
 }
@@ -74,11 +96,22 @@ pub enum Received {
 
 impl FakeKernel {
     /// Sends a packet.
-    pub fn send(&mut self, source: IpAddr, destination: IpAddr) -> Sent {
+    ///
+    /// # Panics
+    /// After four thousand million ACQUIREs.
+    pub fn send(&mut self, now: Duration, source: IpAddr, destination: IpAddr) -> Sent {
         let wanted = match self.verdict(Direction::Out, source, destination) {
             None | Some(PolicyAction::Pass) => return Sent::Clear,
             Some(PolicyAction::Block) => return Sent::Blocked,
             Some(PolicyAction::Protect { reqid, mode, .. }) => (reqid, mode),
+            Some(PolicyAction::Trap { reqid, .. }) => {
+                let packet = Packet {
+                    local: source.into(),
+                    remote: destination.into(),
+                };
+                let told = self.ask(now, reqid, packet);
+                return Sent::Waits { told };
+            }
         };
         let lives = &mut self.lives;
         let newest = (self.sas.iter())
@@ -92,6 +125,29 @@ impl FakeKernel {
         }
         let (spi, destination) = key;
         Sent::Protected(SaReference { spi, destination })
+    }
+
+    /// Keeps a place for an SA, and asks for it where nobody has.
+    fn ask(&mut self, now: Duration, reqid: u32, packet: Packet) -> Option<Acquire> {
+        if self.larval.get(&reqid).is_some_and(|it| now < it.until) {
+            return None;
+        }
+        self.last_sequence += 1;
+        let acquire = Acquire {
+            reqid,
+            sequence: NonZeroU32::new(self.last_sequence).expect("counted up from 0"),
+            packet: Some(packet),
+        };
+        let until = now + ACQUIRE_LIFE;
+        self.larval.insert(reqid, Larval { acquire, until });
+        Some(acquire)
+    }
+
+    /// What waits for an SA, as a dump tells: for after lost events.
+    #[must_use]
+    pub fn waiting(&self, now: Duration) -> Vec<Acquire> {
+        let standing = self.larval.values().filter(|larval| now < larval.until);
+        standing.map(|larval| larval.acquire).collect()
     }
 
     /// Receives a packet.
@@ -181,6 +237,8 @@ impl FakeKernel {
                 if sa.source.is_ipv4() != sa.destination.is_ipv4() {
                     return refuse("EINVAL", Some("the ends are of two families"));
                 }
+                self.larval
+                    .retain(|_, larval| Some(larval.acquire.sequence) != sa.answers);
                 self.sas.insert(key, *sa);
                 let life = Life {
                     added: number,
@@ -239,6 +297,20 @@ impl FakeKernel {
                     _ => false,
                 });
         self.expect(!lacking, "an outbound policy has no SA");
+        let traps = |policy: &&PolicyInstall| matches!(policy.action, PolicyAction::Trap { .. });
+        let open = self.policies.values().filter(traps).any(|policy| {
+            let SelectorPair {
+                source,
+                destination,
+            } = policy.selector;
+            let coming = SelectorPair {
+                source: destination,
+                destination: source,
+            };
+            let inbound = self.policies.get(&(coming, Direction::In));
+            inbound.is_none_or(|inbound| inbound.action == PolicyAction::Pass)
+        });
+        self.expect(!open, "a trap lets in what comes in clear");
     }
 
     fn expect(&mut self, holds: bool, words: &str) {

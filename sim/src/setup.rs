@@ -8,7 +8,7 @@ use ike::config::proposal::{default_esp, default_ike};
 use ike::config::{
     Authentication, Child, Configuration, Connection, Keep, Liveness, Local, LocalAuthentication,
     Mode, Name, PublicCredentials, Purposes, Remote, RemoteAuthentication, Revocation,
-    SignatureDemand, Strength,
+    SignatureDemand, Strength, WithoutSa,
 };
 
 use crate::network::Quality;
@@ -116,6 +116,8 @@ impl End {
                 hard_lifetime: Duration::from_secs(8 * 3600),
                 rekey_after: None,
                 priority: None,
+                idle: None,
+                without_sa: WithoutSa::Drop,
             })
         });
         Connection {

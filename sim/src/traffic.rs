@@ -34,7 +34,9 @@ pub struct Traffic {
     pub every: Duration,
     /// How many arrived.
     pub arrived: u64,
-    /// What became of those that did not, in words.
+    /// How many met a trap.
+    pub waited: u64,
+    /// What became of those that did neither, in words.
     pub lost: Vec<String>,
     next: Duration,
     under_way: BTreeMap<(Duration, u64), SaReference>,
@@ -50,6 +52,7 @@ impl Traffic {
             flows: Vec::new(),
             every: Duration::from_millis(5),
             arrived: 0,
+            waited: 0,
             lost: Vec::new(),
             next: Duration::ZERO,
             under_way: BTreeMap::new(),
@@ -105,7 +108,11 @@ impl Traffic {
         self.next = now + self.every;
         for flow in &self.flows {
             let node = &mut nodes[flow.node];
-            match node.kernel.send(flow.source, flow.destination) {
+            match node.kernel.send(now, flow.source, flow.destination) {
+                Sent::Waits { told: acquire } => {
+                    self.waited += 1;
+                    told.extend(acquire.map(|it| (flow.node, KernelEvent::Acquire(it))));
+                }
                 Sent::Protected(sa) => {
                     let jitter = u64::try_from(quality.jitter.as_nanos()).unwrap_or(u64::MAX);
                     let late = Duration::from_nanos(self.random.below(jitter.max(1)));

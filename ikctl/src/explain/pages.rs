@@ -61,6 +61,7 @@ pub(super) const PAGES: &[Explained] = &[
     ("hash-and-url", include_str!("../../../docs/src/errors/hash-and-url.md")),
     ("held-down", include_str!("../../../docs/src/errors/held-down.md")),
     ("identity-not-in-certificate", include_str!("../../../docs/src/errors/identity-not-in-certificate.md")),
+    ("idle", include_str!("../../../docs/src/errors/idle.md")),
     ("ignored-file", include_str!("../../../docs/src/errors/ignored-file.md")),
     ("in-progress", include_str!("../../../docs/src/errors/in-progress.md")),
     ("ipsec-disabled", include_str!("../../../docs/src/errors/ipsec-disabled.md")),

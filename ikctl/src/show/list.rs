@@ -49,6 +49,7 @@ fn connection(page: &mut Page, connection: &Connection, now: u64, colour: bool) 
         State::Waiting => ("!", "31"),
         State::Down => ("-", "2"),
         State::Passive => (".", "2"),
+        State::OnDemand => ("o", "2"),
         State::Unknown => ("?", "33"),
     };
     let sign = paint(sign, sgr, colour);
@@ -181,13 +182,16 @@ fn child(page: &mut Page, child: &Child, connection: &Connection, now: u64, colo
     let keep = match child.keep {
         Keep::Up => "kept up",
         Keep::Passive => "the peer has to ask",
+        Keep::OnDemand => "the next packet brings it up",
         Keep::Unknown => "",
     };
     // "passive, the peer has to ask" says it twice.
     let told = match (child.state, child.keep) {
         (State::Passive, Keep::Passive) => format!("passive: {keep}"),
+        (State::OnDemand, Keep::OnDemand) => format!("on demand: {keep}"),
         (state, Keep::Unknown) => state.to_string(),
         (state, Keep::Passive) => format!("{state}, passive"),
+        (state, Keep::OnDemand) => format!("{state}, on demand"),
         (state, Keep::Up) => format!("{state}, {keep}"),
     };
     let mode = match child.mode {

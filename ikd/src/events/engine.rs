@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use ike::config::Name;
-use ike::engine::event::{Event, IkeSpis};
-use ike::engine::io::Path;
+use ike::engine::event::{Event, IkeSpis, Unprotected};
+use ike::engine::io::{Packet, Path};
 
 use super::Record;
 
@@ -30,6 +30,8 @@ pub(super) const fn connection(event: &Event) -> Option<&Name> {
         | Event::IkeSaRekeyed { connection, .. }
         | Event::RekeyFailed { connection, .. }
         | Event::ChildDown { connection, .. }
+        | Event::Acquire { connection, .. }
+        | Event::WithoutSa { connection, .. }
         | Event::ChildFailed { connection, .. } => Some(connection),
         Event::Retransmitting { connection, .. } | Event::PeerRefused { connection, .. } => {
             connection.as_ref()
@@ -45,6 +47,8 @@ const fn child(event: &Event) -> Option<&Name> {
     match event {
         Event::ChildUp { child, .. }
         | Event::ChildRekeyed { child, .. }
+        | Event::Acquire { child, .. }
+        | Event::WithoutSa { child, .. }
         | Event::ChildDown { child, .. } => Some(child),
         Event::ChildFailed { child, .. } | Event::RekeyFailed { child, .. } => child.as_ref(),
         _ => None,
@@ -238,6 +242,20 @@ fn describe(event: &Event) -> Record {
             "configuration in force, connections: {added} added, {removed} removed, {changed} changed in their children, \
              {unchanged} unchanged"
         )),
+        Event::Acquire { packet, .. } => line(match packet {
+            Some(Packet { local, remote }) => {
+                format!("a packet from {local} to {remote} needs a Child SA")
+            }
+            None => "a packet needs a Child SA".to_owned(),
+        }),
+        Event::WithoutSa { traffic, .. } => line(
+            match traffic {
+                Unprotected::Dropped => "without a Child SA its traffic is dropped from now on",
+                Unprotected::Asks => "the next packet that needs it brings the Child SA up",
+                Unprotected::Passes => "without a Child SA its traffic goes in clear from now on",
+            }
+            .to_owned(),
+        ),
         Event::PolicyFailed { failure } => {
             line(format!("a policy is not in force: {failure}")).with_failure(failure)
         }

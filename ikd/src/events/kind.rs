@@ -50,6 +50,8 @@ kinds! {
     IKE_SA_REKEYED = "ike-sa-rekeyed" [Info] "An IKE SA was replaced by a new one, under which its Child SAs go on.";
     REKEY_FAILED = "rekey-failed" [Warning] "An SA could not be replaced; the old one goes on, and it is tried again.";
     CHILD_DOWN = "child-down" [Info] "A Child SA is gone from the kernel; the code says why.";
+    ACQUIRE = "acquire" [Info] "A packet needs a Child SA of `keep: on-demand` that is not there: it is negotiated.";
+    WITHOUT_SA = "without-sa" [Info] "What happens to the traffic of a child while it has no SA is another thing from now on.";
     CONNECTION_FAILED = "connection-failed" [Warning] "An IKE SA could not be made; the code says why, and when it is tried again.";
     CHILD_FAILED = "child-failed" [Warning] "A Child SA could not be made; its IKE SA stands.";
     PEER_REFUSED = "peer-refused" [Warning] "A peer was turned away before it had proved who it is.";
@@ -82,6 +84,8 @@ impl Event {
                 EngineEvent::IkeSaRekeyed { .. } => &IKE_SA_REKEYED,
                 EngineEvent::RekeyFailed { .. } => &REKEY_FAILED,
                 EngineEvent::ChildDown { .. } => &CHILD_DOWN,
+                EngineEvent::Acquire { .. } => &ACQUIRE,
+                EngineEvent::WithoutSa { .. } => &WITHOUT_SA,
                 EngineEvent::ConnectionFailed { .. } => &CONNECTION_FAILED,
                 EngineEvent::ChildFailed { .. } => &CHILD_FAILED,
                 EngineEvent::PeerRefused { .. } => &PEER_REFUSED,

@@ -112,7 +112,7 @@ pub(super) fn sa_spec(install: &SaInstall) -> Result<SaSpec, Unsayable> {
             any_inner_family: install.mode == ike::config::Mode::Tunnel,
             ..SaFlags::default()
         },
-        sequence: None,
+        sequence: install.answers,
     })
 }
 
@@ -138,6 +138,12 @@ pub(super) fn policy_spec(install: &PolicyInstall) -> PolicySpec {
         PolicyAction::Pass => (Action::Allow, Vec::new()),
         PolicyAction::Block => (Action::Block, Vec::new()),
         PolicyAction::Protect {
+            mode,
+            source,
+            destination,
+            reqid,
+        }
+        | PolicyAction::Trap {
             mode,
             source,
             destination,
@@ -255,6 +261,7 @@ mod tests {
             replay_window: 128,
             hard_lifetime: Duration::from_secs(3600),
             tell_first_packet: false,
+            answers: None,
         }
     }
 

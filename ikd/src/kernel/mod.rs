@@ -9,6 +9,7 @@
 //! that it can compare with the kernel when events were lost, repair, and leave nothing behind at the end. What is not ours
 //! is never touched: [`owned`] says what is.
 
+mod acquire;
 mod convert;
 mod owned;
 pub(crate) mod probe;

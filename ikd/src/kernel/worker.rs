@@ -7,6 +7,7 @@ use ike::engine::io::{KernelEvent, SaReference};
 use tokio::sync::mpsc;
 use xfrm_sys::{Event, Events, PolicyState, Protocol, SaState, Xfrm, XfrmError};
 
+use super::acquire;
 use super::owned::{is_our_policy, is_our_sa};
 use super::requests::gone_is_fine;
 use super::table::Table;
@@ -90,9 +91,13 @@ impl Worker {
                 }
             }
             Event::Overrun | Event::Malformed { .. } => self.repair().await,
-            // On-demand connections and address changes are not there yet; other people's SAs are none of our business.
+            Event::Acquire(event) => {
+                if let Some(asked) = acquire::told(&event) {
+                    self.report(Report::Event(KernelEvent::Acquire(asked)));
+                }
+            }
+            // Address changes are not there yet; other people's SAs are none of our business.
             Event::Expire { .. }
-            | Event::Acquire(_)
             | Event::PolicyExpire { .. }
             | Event::Mapping(_)
             | Event::Migrate(_) => {}
@@ -122,6 +127,7 @@ impl Worker {
             }
         };
         let missing_sas = self.tell_missing(&sas);
+        self.tell_waiting(&sas);
         let repaired = self.reinstall(&policies).await;
         let removed = Removed {
             sas: self.remove_stale_sas(&sas).await,
@@ -147,6 +153,13 @@ impl Worker {
             self.report(Report::Event(KernelEvent::Missing { sa }));
         }
         missing.len()
+    }
+
+    /// Packets that met a trap, of which we may not have been told: they ask no second time while their placeholder stands.
+    fn tell_waiting(&self, sas: &[SaState]) {
+        for asked in sas.iter().filter_map(acquire::waiting) {
+            self.report(Report::Event(KernelEvent::Acquire(asked)));
+        }
     }
 
     async fn reinstall(&mut self, policies: &[PolicyState]) -> usize {

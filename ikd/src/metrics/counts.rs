@@ -96,6 +96,8 @@ impl Metrics {
             | EngineEvent::ChildRekeyed { .. }
             | EngineEvent::IkeSaRekeyed { .. }
             | EngineEvent::ChildDown { .. }
+            | EngineEvent::Acquire { .. }
+            | EngineEvent::WithoutSa { .. }
             | EngineEvent::Hint { .. }
             | EngineEvent::CookieMode { .. }
             | EngineEvent::PolicyFailed { .. } => {}

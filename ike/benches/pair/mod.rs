@@ -10,7 +10,7 @@ use ike::config::proposal::default_esp;
 use ike::config::{
     Authentication, Child, Configuration, Connection, Keep, KernelMode, Liveness, Local,
     LocalAuthentication, Name, OwnCredential, PublicCredentials, Remote, RemoteAuthentication,
-    SignatureDemand,
+    SignatureDemand, WithoutSa,
 };
 use ike::crypto::signature::PrivateKey;
 use ike::crypto::{SystemRandom, standard};
@@ -251,6 +251,8 @@ fn connection(tunnel: u32, headquarters: bool, keep: Keep, proof: Proof) -> Conn
         hard_lifetime: Duration::from_secs(8 * 3600),
         rekey_after: None,
         priority: None,
+        idle: None,
+        without_sa: WithoutSa::Drop,
     };
     Connection {
         name: name(&format!("tunnel-{tunnel}")),

@@ -149,7 +149,13 @@ impl Connection {
         )
     }
 
-    /// Whether we start negotiating by ourselves: any child is to be kept up.
+    /// The child of this name.
+    #[must_use]
+    pub fn child(&self, name: &Name) -> Option<&Arc<Child>> {
+        self.children.iter().find(|child| child.name == *name)
+    }
+
+    /// Whether we start negotiating by ourselves, before any packet: any child is to be kept up.
     #[must_use]
     pub fn initiates(&self) -> bool {
         self.remote.address.is_some() && self.children.iter().any(|child| child.keep == Keep::Up)
@@ -326,9 +332,53 @@ pub struct Child {
     pub rekey_after: Option<Duration>,
     /// An explicit place among all policies, 1 first; `None`: by how narrow the selectors are.
     pub priority: Option<u16>,
+    /// A Child SA that has carried nothing for this long is closed. `None`: never. Not of one that is kept up.
+    pub idle: Option<Duration>,
+    /// What happens to its traffic while there is no SA. To drop it, where the first packet asks for one.
+    pub without_sa: WithoutSa,
 }
 
 impl Child {
+    /// Whether `other` is the same but for what we promise about it, so that a Child SA of one serves the other.
+    #[must_use]
+    pub fn differs_in_promises_only(&self, other: &Self) -> bool {
+        let Self {
+            name,
+            local,
+            remote,
+            mode,
+            proposals,
+            keep: _,
+            replay_window,
+            hard_lifetime,
+            rekey_after,
+            priority,
+            idle: _,
+            without_sa: _,
+        } = self;
+        (
+            name,
+            local,
+            remote,
+            mode,
+            proposals,
+            replay_window,
+            hard_lifetime,
+            rekey_after,
+            priority,
+        ) == (
+            &other.name,
+            &other.local,
+            &other.remote,
+            &other.mode,
+            &other.proposals,
+            &other.replay_window,
+            &other.hard_lifetime,
+            &other.rekey_after,
+            &other.priority,
+        )
+    }
+
     /// What is protected where the two ends speak from these addresses, on our side and on the peer's: as configured in
     /// tunnel mode, and of the two addresses alone in transport mode.
     ///
@@ -419,8 +469,20 @@ pub enum Mode {
 pub enum Keep {
     /// It is negotiated at start and comes back by itself, whatever went wrong.
     Up,
+    /// It is negotiated when a packet needs it. Until then, and when it has ended, a trap waits for the next one.
+    OnDemand,
     /// We wait for the peer to ask.
     Passive,
+}
+
+/// What happens to a child's traffic while it has no SA.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithoutSa {
+    /// Nothing goes in clear, in neither direction.
+    #[default]
+    Drop,
+    /// It goes in clear.
+    Pass,
 }
 
 /// Traffic that is not protected: passed in clear, or dropped.

@@ -8,7 +8,8 @@ use super::Engine;
 use super::connections::{Retry, Waiter};
 use super::failure::{Cause, Failure, Step};
 use super::ike_sa;
-use super::io::{Command, CommandId, Output, Reply};
+use super::io::{Command, CommandId, OnFailure, Output, Reply};
+use super::shared::KernelOwner;
 
 impl Engine {
     pub(super) fn command(&mut self, id: CommandId, command: Command) {
@@ -67,6 +68,7 @@ impl Engine {
             self.shared.held_down.remove(&(name.clone(), child.clone()));
             entry.children.entry(child.clone()).or_default().retry = Retry::default();
         }
+        self.follow_promises(&name);
         let Some(entry) = self.connections.entries.get(&name) else {
             return;
         };
@@ -88,6 +90,14 @@ impl Engine {
         self.reconcile(&name);
     }
 
+    /// Puts in force what happens to traffic without SAs, when what is held down has changed.
+    fn follow_promises(&mut self, name: &Name) {
+        let mut steps = Vec::new();
+        self.change_traps(name, &mut steps);
+        self.shared
+            .apply(KernelOwner::Configuration, steps, OnFailure::Continue);
+    }
+
     /// Nobody who waits for `up` will see it: the engine shuts down.
     pub(super) fn disappoint_all(&mut self) {
         let entries = self.connections.entries.values_mut();
@@ -105,34 +115,32 @@ impl Engine {
         let Some(entry) = self.connections.entries.get_mut(&name) else {
             return self.reply(command, Reply::NotFound { name });
         };
+        let unknown = |child: &Name| entry.connection.child(child).is_none();
+        if let Some(child) = child.clone().filter(unknown) {
+            return self.reply(command, Reply::NotFound { name: child });
+        }
         let sas = entry.sas.clone();
         let waiters = entry
             .take_waiters(|children| child.as_ref().is_none_or(|child| children.contains(child)));
-        match child {
+        match &child {
             None => {
                 entry.held_down = true;
                 self.connections.directory.hold(&entry.connection, true);
-                for own in sas {
-                    self.with_sa(own, |sa, shared| sa.close_for(shared, Cause::TakenDown));
-                }
             }
             Some(child) => {
-                if !entry
-                    .connection
-                    .children
-                    .iter()
-                    .any(|known| known.name == child)
-                {
-                    return self.reply(command, Reply::NotFound { name: child });
-                }
-                self.shared.held_down.insert((name, child.clone()));
-                for own in sas {
-                    self.with_sa(own, |sa, shared| {
-                        sa.withdraw(|queued| queued.name == child);
-                        sa.delete_child(shared, &child, &Cause::TakenDown);
-                    });
-                }
+                self.shared.held_down.insert((name.clone(), child.clone()));
             }
+        }
+        // Before any SA goes: no packet is to ask for it again.
+        self.follow_promises(&name);
+        for own in sas {
+            self.with_sa(own, |sa, shared| match &child {
+                None => sa.close_for(shared, Cause::TakenDown),
+                Some(child) => {
+                    sa.withdraw(|queued| queued.name == *child);
+                    sa.delete_child(shared, child, &Cause::TakenDown);
+                }
+            });
         }
         for waiting in waiters {
             let failure = Failure::new(Step::Start, Cause::TakenDown);

@@ -19,11 +19,12 @@ use crate::wire::IkeSpi;
 use super::Engine;
 use super::candidates::Directory;
 use super::connections::{ChildEntry, Entry};
-use super::event::Event;
+use super::event::{Event, Unprotected};
 use super::failure::{Cause, Failure, Step};
 use super::io::{KernelStep, OnFailure, PolicyAction};
 use super::policy_table::{self, Kind, Owner, SlotKey, Slots};
 use super::shared::KernelOwner;
+use super::traps;
 
 /// The pass and drop policies in force, with their places.
 pub(super) type Shunts = Vec<(Arc<Shunt>, Slots)>;
@@ -59,12 +60,14 @@ impl Engine {
             .collect();
         let mut old = std::mem::take(&mut self.connections.entries);
         let (mut steps, mut changed, mut dropped) = (Vec::new(), 0, Vec::new());
+        // Those that may have other promises about children that stay.
+        let mut promised = Vec::new();
         if concerns_ipv6(&connections, &shunts) {
             self.occupy(
                 Ok(policy_table::neighbour_discovery()),
                 &Owner::NeighbourDiscovery,
                 policy_table::NEIGHBOUR_DISCOVERY,
-                PolicyAction::Pass,
+                (PolicyAction::Pass, PolicyAction::Pass),
                 &mut steps,
             );
         }
@@ -75,6 +78,7 @@ impl Engine {
                 Some(entry) if unchanged.contains(&name) => entry,
                 Some(entry) if entry.connection.differs_in_children_only(connection) => {
                     changed += 1;
+                    promised.push(name.clone());
                     self.change_children(entry, connection, &mut steps, &mut dropped)
                 }
                 replaced => {
@@ -95,6 +99,9 @@ impl Engine {
             )
         }));
         steps.extend(self.replace_shunts(shunts));
+        for name in &promised {
+            self.change_traps(name, &mut steps);
+        }
         self.shared
             .apply(KernelOwner::Configuration, steps, OnFailure::Continue);
 
@@ -154,16 +161,24 @@ impl Engine {
     fn new_entry(&mut self, connection: &Arc<Connection>, steps: &mut Vec<KernelStep>) -> Entry {
         let mut entry = Entry::new(connection.clone());
         for child in &connection.children {
-            let slots = self.block(connection, child, steps);
-            entry.children.insert(
-                child.name.clone(),
-                Box::new(ChildEntry {
-                    slots,
-                    ..ChildEntry::default()
-                }),
-            );
+            let state = self.new_child(connection, child, false, steps);
+            entry.children.insert(child.name.clone(), state);
         }
         entry
+    }
+
+    /// A child that is new or changed, and what stands in for its SAs from now on.
+    fn new_child(
+        &mut self,
+        connection: &Connection,
+        child: &Child,
+        held: bool,
+        steps: &mut Vec<KernelStep>,
+    ) -> Box<ChildEntry> {
+        let mut state = Box::<ChildEntry>::default();
+        let traffic = self.without_sa(connection, child, held);
+        self.stand_in(connection, child, &mut state, traffic, steps);
+        state
     }
 
     /// A connection that differs in its children only: its IKE SAs stay, and so do the children that stay as they were.
@@ -176,21 +191,24 @@ impl Engine {
         dropped: &mut Vec<(IkeSpi, Name)>,
     ) -> Entry {
         let old = std::mem::replace(&mut entry.connection, connection.clone());
+        let serves = |old: &Child| {
+            let new = connection.child(&old.name);
+            new.is_some_and(|new| new.differs_in_promises_only(old))
+        };
         let (stays, goes): (Vec<_>, Vec<_>) =
-            (old.children.iter()).partition(|child| connection.children.contains(child));
+            (old.children.iter()).partition(|child| serves(child));
         for child in goes {
-            entry.children.remove(&child.name);
+            let state = entry.children.remove(&child.name);
+            if let Some(trap) = state.and_then(|state| state.trap) {
+                self.shared.traps.unset(trap);
+            }
             let named = (connection.name.clone(), child.name.clone());
             self.shared.held_down.remove(&named);
             dropped.extend(entry.sas.iter().map(|own| (*own, child.name.clone())));
         }
         for child in &connection.children {
-            if !stays.contains(&child) {
-                let slots = self.block(connection, child, steps);
-                let state = Box::new(ChildEntry {
-                    slots,
-                    ..ChildEntry::default()
-                });
+            if !stays.iter().any(|stays| stays.name == child.name) {
+                let state = self.new_child(connection, child, entry.held_down, steps);
                 entry.children.insert(child.name.clone(), state);
             }
         }
@@ -206,24 +224,30 @@ impl Engine {
         entry
     }
 
-    /// Has the traffic of a child dropped while there is no SA, where it is known before anybody speaks what that is.
-    fn block(
+    /// Puts in force what happens to the traffic of a child while there is no SA, where it is known before anybody speaks
+    /// what that is.
+    pub(super) fn stand_in(
         &mut self,
         connection: &Connection,
         child: &Child,
+        state: &mut ChildEntry,
+        traffic: Unprotected,
         steps: &mut Vec<KernelStep>,
-    ) -> Slots {
+    ) {
+        state.trap = self.trap(connection, child, traffic, state.trap);
+        state.traffic = traffic;
+        let actions = traps::stand_in(connection, child, traffic, state.trap);
         let owner = Owner::Child(connection.name.clone(), child.name.clone());
         let ends = (connection.local.address, connection.remote.address);
         let (priority, slots) = match child.protected_from_the_start(ends.0, ends.1) {
-            Ok(None) => return Slots::default(),
+            Ok(None) => return,
             Ok(Some(Protected { local, remote })) => (
                 policy_table::priority(child.priority, &local, &remote, Kind::Block),
                 policy_table::slots(&local, &remote, child.mode),
             ),
             Err(outside) => (0, Err(Cause::NotAnEnd(Box::new(outside)))),
         };
-        self.occupy(slots, &owner, priority, PolicyAction::Block, steps)
+        state.slots = self.occupy(slots, &owner, priority, actions, steps);
     }
 
     fn occupy(
@@ -231,7 +255,7 @@ impl Engine {
         slots: Result<Slots, Cause>,
         owner: &Owner,
         priority: u32,
-        action: PolicyAction,
+        (inbound, outbound): (PolicyAction, PolicyAction),
         steps: &mut Vec<KernelStep>,
     ) -> Slots {
         let slots = slots.unwrap_or_else(|cause| {
@@ -240,10 +264,12 @@ impl Engine {
             });
             Slots::default()
         });
+        let places = (slots.inbound.iter().map(|slot| (*slot, inbound)))
+            .chain(slots.outbound.iter().map(|slot| (*slot, outbound)));
         steps.extend(
-            slots
-                .all()
-                .filter_map(|slot| self.shared.policies.set(slot, owner, priority, action)),
+            places.filter_map(|(slot, action)| {
+                self.shared.policies.set(slot, owner, priority, action)
+            }),
         );
         slots
     }
@@ -266,7 +292,7 @@ impl Engine {
                     ShuntAction::Drop => PolicyAction::Block,
                 };
                 let slots = policy_table::slots(&shunt.local, &shunt.remote, Mode::Tunnel);
-                let slots = self.occupy(slots, &owner, priority, action, &mut steps);
+                let slots = self.occupy(slots, &owner, priority, (action, action), &mut steps);
                 (shunt, slots)
             })
             .collect();
@@ -312,6 +338,11 @@ impl Engine {
         for command in entry.take_waiters(|_| true) {
             let failure = Failure::new(Step::Start, Cause::TakenDown);
             self.reply(command, super::Reply::Failed(Box::new(failure)));
+        }
+        for child in entry.children.values() {
+            if let Some(trap) = child.trap {
+                self.shared.traps.unset(trap);
+            }
         }
         for own in entry.sas {
             self.with_sa(own, |sa, shared| sa.close_for(shared, Cause::TakenDown));

@@ -18,12 +18,12 @@ use crate::wire::IkeSpi;
 
 use super::Engine;
 use super::candidates::Directory;
-use super::event::Event;
+use super::event::{Event, Unprotected};
 use super::failure::{Cause, Failure, Step};
-use super::ike_sa::{self, Intent, Task, Tell};
+use super::ike_sa::{self, Established, Intent, Task, Tell};
 use super::io::{CommandId, Reply};
 use super::policy_table::Slots;
-use super::shared::Notice;
+use super::shared::{Notice, Shared};
 use super::window::jittered;
 
 /// The pause after the first failure; doubles with each.
@@ -69,8 +69,12 @@ pub(super) struct Entry {
 pub(super) struct ChildEntry {
     pub(super) last_failure: Option<(Duration, Failure)>,
     pub(super) retry: Retry,
-    /// Where its traffic is blocked while there is no SA.
+    /// The places of the policies that stand in for its SAs.
     pub(super) slots: Slots,
+    /// What those do.
+    pub(super) traffic: Unprotected,
+    /// The reqid of its trap, where that is what stands there.
+    pub(super) trap: Option<u32>,
 }
 
 /// When the next attempt is due.
@@ -125,18 +129,24 @@ impl Entry {
     }
 
     /// The children that should be there by our doing.
-    fn wanted(&self, held_down: &BTreeSet<(Name, Name)>) -> Vec<Arc<Child>> {
+    fn wanted(&self, shared: &Shared) -> Vec<Arc<Child>> {
         let initiates = self.connection.initiates();
+        let connection = &self.connection.name;
         self.connection
             .children
             .iter()
             .filter(|child| {
-                let held = held_down.contains(&(self.connection.name.clone(), child.name.clone()));
-                let kept = initiates && child.keep == Keep::Up && !held;
-                kept || self
-                    .waiters
-                    .iter()
-                    .any(|waiter| waiter.children.contains(&child.name))
+                let place = (connection.clone(), child.name.clone());
+                let kept = match child.keep {
+                    Keep::Up => initiates,
+                    Keep::OnDemand => shared.traps.wants(connection, &child.name),
+                    Keep::Passive => false,
+                };
+                kept && !shared.held_down.contains(&place)
+                    || self
+                        .waiters
+                        .iter()
+                        .any(|waiter| waiter.children.contains(&child.name))
             })
             .cloned()
             .collect()
@@ -180,11 +190,12 @@ impl Engine {
         let children = if no_kernel {
             Vec::new()
         } else {
-            entry.wanted(&self.shared.held_down)
+            entry.wanted(&self.shared)
         };
-        let wanted =
-            !entry.held_down && (entry.connection.initiates() || !entry.waiters.is_empty());
-        if !wanted {
+        let wanted = entry.connection.initiates()
+            || !entry.waiters.is_empty()
+            || self.shared.traps.wants_any(&entry.connection);
+        if !wanted || entry.held_down {
             return self.schedule(name);
         }
         let (established, connecting) = self.ike_sas_of(entry);
@@ -259,20 +270,26 @@ impl Engine {
         (established, connecting)
     }
 
+    pub(super) fn established<'a>(
+        &'a self,
+        entry: &'a Entry,
+    ) -> impl Iterator<Item = &'a Established> {
+        let sas = entry.sas.iter();
+        sas.filter_map(|own| self.ike_sas.get(own)?.established())
+    }
+
     fn child_exists(&self, entry: &Entry, child: &Child) -> bool {
-        entry
-            .sas
-            .iter()
-            .filter_map(|own| self.ike_sas.get(own)?.established())
-            .any(|established| established.has_or_makes(child))
+        let packet = self
+            .shared
+            .traps
+            .packet(&entry.connection.name, &child.name);
+        self.established(entry)
+            .any(|established| established.has(child, packet) || established.makes(child))
     }
 
     /// Whether a child is installed in the kernel.
     pub(super) fn child_is_up(&self, entry: &Entry, child: &Name) -> bool {
-        entry
-            .sas
-            .iter()
-            .filter_map(|own| self.ike_sas.get(own)?.established())
+        self.established(entry)
             .flat_map(|established| &established.children)
             .any(|sa| sa.child.name == *child && matches!(sa.state, ike_sa::ChildState::InUse(_)))
     }
@@ -517,10 +534,14 @@ impl Engine {
         };
         entry.last_failure = Some((now.wall, failure.clone()));
         let pause = entry.retry.failed(now.boot, &mut *self.shared.random);
-        let again = entry.connection.initiates()
-            && !entry.held_down
-            && !entry.wanted(&self.shared.held_down).is_empty();
         let waiters = entry.take_waiters(|_| true);
+        // A later packet may ask again; one that was lost with its IKE SA is still waiting.
+        if lost {
+            self.shared.traps.forget_old(&entry.connection, now.boot);
+        } else {
+            self.shared.traps.forget_all(&entry.connection);
+        }
+        let again = !entry.held_down && !entry.wanted(&self.shared).is_empty();
         let retry_in = again.then_some(pause);
         if !lost {
             let connection = name.clone();
@@ -538,9 +559,13 @@ impl Engine {
     }
 
     fn child_is_now_up(&mut self, name: &Name, child: &Name) {
+        if let Some(failure) = self.is_in_vain(name, child) {
+            return self.child_failed(name, Some(child.clone()), failure);
+        }
         let Some(entry) = self.connections.entries.get_mut(name) else {
             return;
         };
+        self.shared.traps.forget(name, child);
         if let Some(state) = entry.children.get_mut(child) {
             state.retry = Retry::default();
         }
@@ -561,12 +586,22 @@ impl Engine {
         // A peer that makes the new one before it deletes the old one has broken nothing.
         let goes_on =
             matches!(failure.cause, Cause::DeletedByPeer) && self.child_is_up(entry, child);
-        if goes_on || matches!(failure.cause, Cause::TakenDown | Cause::Replaced) {
+        let by_us = matches!(
+            failure.cause,
+            Cause::TakenDown | Cause::Replaced | Cause::Idle { .. }
+        );
+        if goes_on || by_us {
             return;
         }
+        // One that comes when it is needed may be deleted when it is not: that is no failure, but it pauses.
+        let on_demand = |child: &Arc<Child>| child.keep == Keep::OnDemand;
+        let usual = matches!(failure.cause, Cause::DeletedByPeer)
+            && entry.connection.child(child).is_some_and(on_demand);
         let entry = self.connections.entries.get_mut(name);
         if let Some(state) = entry.and_then(|entry| entry.children.get_mut(child)) {
-            state.last_failure = Some((now.wall, failure));
+            if !usual {
+                state.last_failure = Some((now.wall, failure));
+            }
             state.retry.failed(now.boot, &mut *self.shared.random);
         }
     }
@@ -577,7 +612,10 @@ impl Engine {
             return;
         };
         let mut retry_in = None;
-        let wanted = entry.wanted(&self.shared.held_down);
+        if let Some(child) = &child {
+            self.shared.traps.forget(name, child);
+        }
+        let wanted = entry.wanted(&self.shared);
         if let Some(child) = &child {
             let is_wanted = wanted.iter().any(|wanted| wanted.name == *child);
             let state = entry.children.entry(child.clone()).or_default();

@@ -11,7 +11,7 @@ use crate::wire::IkeSpi;
 use crate::wire::numbers::{ExchangeType, NotifyType};
 
 use super::failure::Failure;
-use super::io::Path;
+use super::io::{Packet, Path};
 
 /// Both SPIs of an IKE SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -220,11 +220,53 @@ pub enum Event {
         /// How many stayed as they were.
         unchanged: usize,
     },
+    /// A packet needs a Child SA that is not there: it is negotiated, now or when the pause after a failure is over.
+    Acquire {
+        /// Of which connection.
+        connection: Name,
+        /// Which child.
+        child: Name,
+        /// The packet, where the kernel tells.
+        packet: Option<Packet>,
+    },
+    /// From now on something else happens to the traffic of a child while it has no SA.
+    WithoutSa {
+        /// Of which connection.
+        connection: Name,
+        /// Which child.
+        child: Name,
+        /// What.
+        traffic: Unprotected,
+    },
     /// The kernel refused a block, pass or drop policy of the configuration.
     PolicyFailed {
         /// The kernel's refusal.
         failure: Failure,
     },
+}
+
+/// What happens to the traffic of a child while it has no SA.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unprotected {
+    /// It is dropped.
+    #[default]
+    Dropped,
+    /// A packet that goes out asks for an SA; what comes in is dropped.
+    Asks,
+    /// It goes in clear.
+    Passes,
+}
+
+impl Unprotected {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dropped => "dropped",
+            Self::Asks => "asks",
+            Self::Passes => "passes",
+        }
+    }
 }
 
 /// Why a datagram was dropped. Each is a metric label.
@@ -310,6 +352,8 @@ impl Event {
             Self::Dropped { .. } => "dropped",
             Self::CookieMode { .. } => "cookie-mode",
             Self::Configured { .. } => "configured",
+            Self::Acquire { .. } => "acquire",
+            Self::WithoutSa { .. } => "without-sa",
             Self::PolicyFailed { .. } => "policy-failed",
         }
     }
@@ -326,6 +370,8 @@ impl Event {
             | Self::ChildRekeyed { .. }
             | Self::IkeSaRekeyed { .. }
             | Self::ChildDown { .. }
+            | Self::Acquire { .. }
+            | Self::WithoutSa { .. }
             | Self::Configured { .. } => Level::Info,
             Self::ConnectionFailed { .. }
             | Self::ChildFailed { .. }

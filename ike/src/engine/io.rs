@@ -14,12 +14,13 @@
 //! `Keys` comes out only where somebody asked for the keys of IKE SAs by name.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::auth::ask::{FetchQuestion, PskAnswer, PskQuestion, SignAnswer, SignQuestion};
 use crate::config::Mode;
 use crate::config::proposal::{EspSuite, IkeSuite};
-use crate::config::selector::KernelSelector;
+use crate::config::selector::{KernelSelector, Selector};
 use crate::config::{Configuration, Name};
 use crate::crypto::Secret;
 
@@ -271,6 +272,8 @@ pub struct SaInstall {
     pub hard_lifetime: Duration,
     /// Whether the kernel is to tell the first packet, as a soft [`KernelEvent::Expire`] (some tell it with the second).
     pub tell_first_packet: bool,
+    /// The ACQUIRE that an outbound SA answers: what the kernel keeps in its place is gone with that.
+    pub answers: Option<NonZeroU32>,
 }
 
 /// The direction of a policy.
@@ -327,6 +330,18 @@ pub enum PolicyAction {
         /// As in [`SaInstall::reqid`].
         reqid: u32,
     },
+    /// No SA has this reqid, and none will: a packet that goes out asks for one by [`KernelEvent::Acquire`], and waits in
+    /// the kernel or is dropped. In the kernel's terms the same as [`Self::Protect`].
+    Trap {
+        /// As in [`SaInstall::mode`].
+        mode: Mode,
+        /// Outer source; unspecified where the route is to tell.
+        source: IpAddr,
+        /// Outer destination.
+        destination: IpAddr,
+        /// Which trap it is.
+        reqid: u32,
+    },
 }
 
 /// Why the kernel refused.
@@ -355,6 +370,29 @@ pub enum KernelEvent {
         /// Which SA.
         sa: SaReference,
     },
+    /// A packet met a [`PolicyAction::Trap`].
+    Acquire(Acquire),
+}
+
+/// What the kernel says of a packet that met a trap (XFRM_MSG_ACQUIRE): once, then nothing of the same trap until an SA
+/// answers it, or `net.core.xfrm_acq_expires` seconds have passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acquire {
+    /// Of which trap.
+    pub reqid: u32,
+    /// As in [`SaInstall::answers`].
+    pub sequence: NonZeroU32,
+    /// The packet, where the kernel tells.
+    pub packet: Option<Packet>,
+}
+
+/// A packet that goes out, as selectors that hold nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Its source, which is on our side.
+    pub local: Selector,
+    /// Its destination, on the peer's side.
+    pub remote: Selector,
 }
 
 /// What an operator may ask for.

@@ -55,6 +55,8 @@ impl Engine {
             ConnectionState::Down
         } else if entry.connection.initiates() {
             ConnectionState::Waiting
+        } else if entry.children.values().any(|it| it.trap.is_some()) {
+            ConnectionState::OnDemand
         } else {
             ConnectionState::Passive
         };
@@ -73,7 +75,11 @@ impl Engine {
                     .map(|(at, failure)| (name.clone(), *at, failure.clone()))
             })
             .collect();
-        let by_itself = state == ConnectionState::Waiting || state == ConnectionState::Up;
+        let by_itself = match state {
+            ConnectionState::Waiting | ConnectionState::Up => true,
+            ConnectionState::OnDemand => self.shared.traps.wants_any(&entry.connection),
+            _ => false,
+        };
         let retry_in = entry
             .next_attempt(now)
             .filter(|_| by_itself)

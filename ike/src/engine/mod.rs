@@ -18,6 +18,7 @@
 //!   connections, configure         what should be true, and the next attempt
 //!   commands                       what an operator asks for
 //!   policy_table                   which kernel policy stands for which selectors
+//!   traps                          what stands in for Child SAs that are not there, and packets that ask for one
 //!   fetches                        CRLs and OCSP replies on their way
 //!   window, channel, contents      message IDs and retransmission, protection, payloads by kind
 //! ```
@@ -41,6 +42,7 @@ mod shared;
 pub mod snapshot;
 mod strangers;
 mod timers;
+mod traps;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -319,8 +321,11 @@ impl Engine {
     }
 
     fn kernel_event(&mut self, event: &KernelEvent) {
-        let (KernelEvent::Expire { sa, .. } | KernelEvent::Missing { sa }) = *event;
-        let soft = matches!(event, KernelEvent::Expire { hard: false, .. });
+        let (sa, soft) = match *event {
+            KernelEvent::Expire { sa, hard } => (sa, !hard),
+            KernelEvent::Missing { sa } => (sa, false),
+            KernelEvent::Acquire(ref acquire) => return self.acquired(acquire),
+        };
         if let Some(own) = self.shared.esp.get(&(sa.spi, sa.destination)).copied() {
             self.with_sa(own, |ike_sa, shared| match soft {
                 true => ike_sa.soft_expired(shared, sa),

@@ -23,6 +23,7 @@ use super::io::{
     QuestionId, SaReference, Transmit,
 };
 use super::policy_table::{Owner, PolicyTable, Slots};
+use super::traps::Traps;
 
 /// SPIs of our Child SAs: a range of our own tells them from another daemon's.
 pub const SPI_RANGE: std::ops::RangeInclusive<u32> = 0xd000_0000..=0xdfff_ffff;
@@ -117,6 +118,7 @@ pub(super) struct Shared {
     pub(super) fetches: Fetches,
     /// Children that an operator took down, by connection.
     pub(super) held_down: BTreeSet<(Name, Name)>,
+    pub(super) traps: Traps,
     /// Which IKE SA waits for which answer.
     pub(super) questions: BTreeMap<QuestionId, IkeSpi>,
     pub(super) kernel: BTreeMap<KernelId, KernelOwner>,
@@ -154,6 +156,7 @@ impl Shared {
             revocation: RevocationCache::default(),
             fetches: Fetches::default(),
             held_down: BTreeSet::new(),
+            traps: Traps::default(),
             questions: BTreeMap::new(),
             kernel: BTreeMap::new(),
             esp: BTreeMap::new(),

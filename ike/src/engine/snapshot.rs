@@ -62,6 +62,8 @@ pub enum ConnectionState {
     Connecting,
     /// The last attempt failed; the next one comes by itself.
     Waiting,
+    /// The next packet that needs it begins it.
+    OnDemand,
     /// The peer may come; we do not begin.
     Passive,
     /// An operator took it down.
@@ -76,6 +78,7 @@ impl ConnectionState {
             Self::Up => "up",
             Self::Connecting => "connecting",
             Self::Waiting => "waiting",
+            Self::OnDemand => "on-demand",
             Self::Passive => "passive",
             Self::Down => "down",
         }

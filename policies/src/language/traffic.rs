@@ -8,7 +8,7 @@ use std::time::Duration;
 use ike::config::proposal;
 use ike::config::selector::Selector;
 use ike::config::selector::narrow::MAX_SELECTORS;
-use ike::config::{Child, Keep, Mode, Shunt, ShuntAction};
+use ike::config::{Child, Keep, Mode, Shunt, ShuntAction, WithoutSa};
 use ike::crypto::algorithms::Keyword;
 
 use super::values::{read_duration, read_number, read_priority, read_word};
@@ -66,6 +66,8 @@ fn read_child(
     };
     let proposals = read_proposals(walk, &fields, "esp", proposal::read_esp);
     let keep = read_keep(walk, &fields);
+    let idle = keep.and_then(|keep| read_idle(walk, &fields, keep));
+    let without_sa = keep.and_then(|keep| read_without_sa(walk, &fields, keep));
     let window = read_number(walk, &fields, "replay_window", DEFAULT_REPLAY_WINDOW);
     let lifetime = read_duration(walk, &fields, "lifetime", DEFAULT_LIFETIME);
     let rekey_after = lifetime.and_then(|lifetime| read_rekey_after(walk, &fields, lifetime));
@@ -81,6 +83,8 @@ fn read_child(
         hard_lifetime: lifetime?,
         rekey_after: rekey_after?,
         priority: priority?,
+        idle: idle?,
+        without_sa: without_sa?,
     };
     let esp = fields
         .get("esp")
@@ -187,26 +191,58 @@ fn own_ports(ports: &str, end: Option<IpAddr>, other: Option<IpAddr>) -> Option<
 }
 
 fn read_keep(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Option<Keep> {
-    let words = [("up", Keep::Up), ("passive", Keep::Passive)];
+    let words = [
+        ("up", Keep::Up),
+        ("on-demand", Keep::OnDemand),
+        ("passive", Keep::Passive),
+    ];
     let elsewhere = [
         ("start", "up"),
         ("always", "up"),
         ("add", "passive"),
-        ("trap", "up"),
-        ("route", "up"),
+        ("trap", "on-demand"),
+        ("route", "on-demand"),
+        ("ondemand", "on-demand"),
+        ("on_demand", "on-demand"),
         ("down", "passive"),
     ];
-    if let Some(node) = fields.get("keep") {
-        let path = fields.path("keep");
-        let text = walk.scalar(node, &path, "up or passive")?;
-        if matches!(text, "on-demand" | "on_demand" | "ondemand") {
-            let bad = Bad::new("`on-demand` is not there yet")
-                .suggest("use up, or passive where the peer starts");
-            walk.tell(Code::NotYet, Severity::Error, node, &path, bad);
-            return None;
-        }
-    }
     read_word(walk, fields, "keep", Keep::Passive, &words, &elsewhere)
+}
+
+/// After how long without traffic a Child SA is closed. `None` within: never.
+fn read_idle(walk: &mut Walk<'_>, fields: &Fields<'_>, keep: Keep) -> Option<Option<Duration>> {
+    let idle = read_duration(walk, fields, "idle", Duration::ZERO)?;
+    let idle = (!idle.is_zero()).then_some(idle);
+    if let (Some(node), Some(_), Keep::Up) = (fields.get("idle"), idle, keep) {
+        let bad = Bad::new("`keep: up` brings back at once what `idle` closes");
+        let bad = bad.suggest("leave it out, or write keep: on-demand");
+        let path = fields.path("idle");
+        walk.tell(Code::BadDuration, Severity::Error, node, &path, bad);
+        return None;
+    }
+    Some(idle)
+}
+
+fn read_without_sa(walk: &mut Walk<'_>, fields: &Fields<'_>, keep: Keep) -> Option<WithoutSa> {
+    let words = [("drop", WithoutSa::Drop), ("pass", WithoutSa::Pass)];
+    let elsewhere = [
+        ("block", "drop"),
+        ("none", "pass"),
+        ("passthrough", "pass"),
+        ("hold", "drop"),
+        ("trap", "drop, with keep: on-demand"),
+    ];
+    let (key, default) = ("without_sa", WithoutSa::Drop);
+    let found = read_word(walk, fields, key, default, &words, &elsewhere)?;
+    if let (Some(node), WithoutSa::Pass, Keep::OnDemand) = (fields.get(key), found, keep) {
+        let bad = Bad::new(
+            "with `keep: on-demand` packets wait for the SA that they ask for: none goes in clear",
+        );
+        let bad = bad.suggest("leave it out, or write keep: passive where the peer asks");
+        walk.tell(Code::BadWord, Severity::Error, node, &fields.path(key), bad);
+        return None;
+    }
+    Some(found)
 }
 
 /// What stands under the name of a policy.

@@ -178,7 +178,7 @@ pub(crate) static LIVENESS: Mapping = Mapping {
 pub(crate) static CHILD: Mapping = Mapping {
     name: "child",
     what: "a child",
-    about: "One set of traffic selectors, protected by one Child SA. Until the SA stands, its traffic is blocked, except in transport mode with an end whose address is not known.",
+    about: "One set of traffic selectors, protected by one Child SA. Until the SA stands, its traffic is blocked (see `without_sa`), except in transport mode with an end whose address is not known.",
     private: false,
     keys: &[
  key("local", Kind::Selectors, "10.1.0.0/16", "What is behind us: a network, an address or a range of them, with protocol and ports in brackets (`\"10.1.0.0/16[tcp/443]\"`), or a list. In transport mode our own address is meant: leave it out, or write a protocol with ports alone, such as `tcp/443`.").in_tunnel_mode().without("in transport mode: our own address"),
@@ -190,8 +190,14 @@ pub(crate) static CHILD: Mapping = Mapping {
  key("esp", Kind::Proposals(Protocol::Esp), "[aes256gcm16-x25519, aes256gcm16]", "Proposals for ESP, the best first: `default`, `cnsa1`, `compatible`, or words joined by `-`: encryption, integrity (not beside AES-GCM and the like), a key exchange for perfect forward secrecy, `esn` or `noesn`.").default("default"),
  key("keep", Kind::Word(&[
     Word("up", "It is negotiated at start, and comes back by itself whatever went wrong."),
+    Word("on-demand", "The first packet that needs it waits while it is negotiated; so does the next one when it has ended."),
     Word("passive", "We wait for the peer to ask."),
  ]), "up", "Whether we see to it that the child is there.").default("passive"),
+ key("idle", Kind::Duration { least: 10, most: 30 * DAY, never: true }, "10m", "A Child SA that has carried nothing for this long, or up to a quarter longer, is closed. Not with `keep: up`, which would bring it back.").default("never"),
+ key("without_sa", Kind::Word(&[
+    Word("drop", "Nothing of it goes in clear, in either direction."),
+    Word("pass", "It goes in clear: for traffic that had rather be read than wait. Not with `keep: on-demand`, where packets ask for the SA."),
+ ]), "pass", "What happens to the child's traffic while there is no SA.").default("drop"),
  key("replay_window", Kind::Number { least: 0, most: 4096 }, "1024", "Packets that may arrive out of order (RFC 4303 section 3.4.3). 0 takes recorded packets again: nobody should want that.").default("128"),
  key("lifetime", Kind::Duration { least: 60, most: 30 * DAY, never: false }, "1h", "After this long the kernel stops using the Child SA, whatever happened to us.").default("8h"),
  key("rekey_after", Kind::Duration { least: 30, most: 29 * DAY, never: true }, "50m", "After this long, less up to a tenth by chance, the Child SA is replaced by a new one, without losing a packet. Shorter than `lifetime`; nine tenths of it where nothing is said. `never`: we leave it to the peer."),
@@ -220,6 +226,11 @@ pub(crate) static CHILD: Mapping = Mapping {
         ("esp_proposals", "esp"),
         ("start_action", "keep"),
         ("auto", "keep"),
+        ("inactivity", "idle"),
+        ("failureshunt", "without_sa"),
+        ("negotiationshunt", "without_sa"),
+        ("close_action", "keep"),
+        ("dpd_action", "keep"),
         ("life_time", "lifetime"),
         ("rekey", "rekey_after"),
         ("rekey_time", "rekey_after"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ike::config::{
     Authentication, Child, Configuration, Connection, Keep, KernelMode, Liveness, Local, Mode,
-    Name, OwnCredential, PublicCredentials, Remote,
+    Name, OwnCredential, PublicCredentials, Remote, WithoutSa,
 };
 use ike::crypto::signature::PublicKey;
 
@@ -105,6 +105,8 @@ fn configuration(local: &str, remote: &str) -> Configuration {
         hard_lifetime: Duration::from_secs(3600),
         rekey_after: None,
         priority: None,
+        idle: None,
+        without_sa: WithoutSa::Drop,
     };
     let connection = Connection {
         name: name("branch"),

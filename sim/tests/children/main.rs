@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ike::config::{Child, Configuration, Connection, Keep, Mode};
+use ike::config::{Child, Configuration, Connection, Keep, Mode, WithoutSa};
 use ike::engine::io::{Command, Direction, PolicyAction, Reply};
 use ike::wire::numbers::{ExchangeType, NotifyType, PayloadType};
 use ike::wire::{Payload, TrafficSelectors};
@@ -53,6 +53,8 @@ fn child(child: &str, mode: Mode, local: &[&str], remote: &[&str]) -> Child {
         hard_lifetime: usual.hard_lifetime,
         rekey_after: usual.rekey_after,
         priority: None,
+        idle: None,
+        without_sa: WithoutSa::Drop,
     }
 }
 

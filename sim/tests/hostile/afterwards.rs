@@ -127,6 +127,8 @@ fn clone_child(child: &ike::config::Child) -> ike::config::Child {
         hard_lifetime: child.hard_lifetime,
         rekey_after: child.rekey_after,
         priority: child.priority,
+        idle: child.idle,
+        without_sa: child.without_sa,
     }
 }
 

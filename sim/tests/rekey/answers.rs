@@ -273,9 +273,10 @@ fn c12_a_peer_that_deletes_the_old_one_itself_and_too_early_tears_nothing_down()
         .ask(&mut world, &mut session, INFORMATIONAL, &delete)
         .expect("an answer");
     assert_eq!(deleted(&told), [old]);
+    let now = world.now;
     let sent = world.nodes[0]
         .kernel
-        .send([10, 1, 0, 1].into(), [10, 2, 0, 1].into());
+        .send(now, [10, 1, 0, 1].into(), [10, 2, 0, 1].into());
     assert!(matches!(sent, Sent::Protected(_)), "{sent:?}");
     peer.respond(&mut world, &mut session, &header, &chain);
     assert_eq!(outbound(&world), [SPI + 1]);
@@ -356,7 +357,10 @@ fn a_peer_that_has_become_narrower_gets_what_is_left() {
         &[delete_esp(&[SPI])],
     );
     let send = |world: &mut World, to: [u8; 4]| {
-        world.nodes[0].kernel.send([10, 1, 0, 1].into(), to.into())
+        let now = world.now;
+        world.nodes[0]
+            .kernel
+            .send(now, [10, 1, 0, 1].into(), to.into())
     };
     let sa = SaReference {
         spi: SPI + 1,

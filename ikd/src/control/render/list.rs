@@ -150,6 +150,7 @@ fn child(configured: &Child, snapshot: &ConnectionSnapshot) -> ikapi::Child {
         keep: match configured.keep {
             Keep::Up => ikapi::Keep::Up,
             Keep::Passive => ikapi::Keep::Passive,
+            Keep::OnDemand => ikapi::Keep::OnDemand,
         },
         state: child_state(configured, snapshot),
         mode: mode(configured.mode),
@@ -296,6 +297,7 @@ pub(crate) fn connection_state(snapshot: &ConnectionSnapshot) -> State {
         ConnectionState::Up => State::Up,
         ConnectionState::Connecting => State::Connecting,
         ConnectionState::Waiting => State::Waiting,
+        ConnectionState::OnDemand => State::OnDemand,
         ConnectionState::Passive => State::Passive,
         ConnectionState::Down => State::Down,
     };
@@ -322,8 +324,11 @@ pub(crate) fn child_state(child: &Child, snapshot: &ConnectionSnapshot) -> State
         ConnectionState::Down => State::Down,
         _ if snapshot.held_down.contains(&child.name) => State::Down,
         ConnectionState::Connecting => State::Connecting,
-        _ if child.keep == Keep::Passive => State::Passive,
-        _ => State::Waiting,
+        _ => match child.keep {
+            Keep::Up => State::Waiting,
+            Keep::OnDemand => State::OnDemand,
+            Keep::Passive => State::Passive,
+        },
     }
 }
 

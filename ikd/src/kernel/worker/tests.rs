@@ -99,6 +99,7 @@ fn impossible() -> KernelStep {
         replay_window: 128,
         hard_lifetime: Duration::from_secs(60),
         tell_first_packet: false,
+        answers: None,
     };
     KernelStep {
         action: KernelAction::AddSa(Box::new(install)),

@@ -265,6 +265,11 @@ pub enum Cause {
     Kernel(KernelFailure),
     /// The SA reached the end of its life in the kernel.
     Expired,
+    /// It has carried nothing for this long.
+    Idle {
+        /// As the policy says.
+        after: Duration,
+    },
     /// The number of message IDs or of initialization vectors under one key is used up.
     Exhausted,
     /// There is no way to the peer.
@@ -341,6 +346,7 @@ impl Cause {
             Self::Replaced => FailureCode::Replaced,
             Self::Kernel(_) => FailureCode::KernelRefused,
             Self::Expired => FailureCode::Expired,
+            Self::Idle { .. } => FailureCode::Idle,
             Self::Exhausted => FailureCode::Exhausted,
             Self::NoRoute { .. } => FailureCode::NoRoute,
             Self::Limit { .. } => FailureCode::Limit,

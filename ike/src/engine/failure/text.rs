@@ -224,6 +224,7 @@ impl fmt::Display for Cause {
             Self::Replaced => f.write_str("a newer IKE SA with the same peer took its place"),
             Self::Kernel(failure) => write!(f, "the kernel refused: {failure}"),
             Self::Expired => f.write_str("its lifetime in the kernel ended"),
+            Self::Idle { after } => write!(f, "it has carried nothing for {} s", after.as_secs()),
             Self::Exhausted => {
                 f.write_str("the numbers that may be used under one key are used up")
             }

@@ -12,6 +12,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::config::proposal::{
@@ -23,7 +24,7 @@ use crate::crypto::schedule::{ChildKeys, child_keymat};
 use crate::crypto::{EphemeralKey, Secret};
 use crate::engine::contents::{Contents, required};
 use crate::engine::failure::Cause;
-use crate::engine::io::Path;
+use crate::engine::io::{Packet, Path};
 use crate::engine::policy_table::{self, Kind};
 use crate::engine::shared::Shared;
 use crate::wire::numbers::{KeyExchangeMethod, NotifyType};
@@ -67,14 +68,19 @@ impl std::fmt::Debug for Proposed {
 
 impl Proposed {
     /// For IKE_AUTH, where nonces and the key exchange are those of IKE_SA_INIT, or with a nonce of its own for
-    /// CREATE_CHILD_SA.
+    /// CREATE_CHILD_SA; for a packet that waits for it, or for all of them alike.
     pub(super) fn new(
         shared: &mut Shared,
         path: Path,
         child: Arc<Child>,
         nonce: Option<Vec<u8>>,
+        packet: Option<Packet>,
     ) -> Result<Self, Cause> {
-        let ends = protected(&child, path)?;
+        let mut ends = protected(&child, path)?;
+        if let Some(packet) = packet {
+            ends.local = with_first(packet.local, ends.local);
+            ends.remote = with_first(packet.remote, ends.remote);
+        }
         let in_auth = nonce.is_none();
         let method = first_method(&child).filter(|_| !in_auth);
         Self::with(shared, path, child, nonce, ends, method)
@@ -252,6 +258,8 @@ pub(super) struct Negotiated {
     pub(super) priority: u32,
     pub(super) keys: ChildKeys,
     pub(super) initiator: bool,
+    /// The ACQUIRE of the packet that waits for it.
+    pub(super) answers: Option<NonZeroU32>,
 }
 
 impl Negotiated {
@@ -312,6 +320,7 @@ pub(super) fn accept(
         pairs => pairs,
     };
     let priority = priority(&child, &proposed.local, &proposed.remote);
+    let answers = answers(shared, &established.connection, &child);
     let secret = match (chosen.suite.key_exchange, proposed.key.take(), &accepted.ke) {
         (None, _, _) => None,
         (Some(method), Some(key), Some((theirs, data)))
@@ -332,6 +341,7 @@ pub(super) fn accept(
         remote,
         priority,
         initiator: true,
+        answers,
     })
 }
 
@@ -349,7 +359,8 @@ fn returned(
                     .iter()
                     .all(|selector| selector.is_subset_of_any(ours)) =>
         {
-            Ok(theirs)
+            // The packet that we put in front may come back beside what holds it.
+            Ok(narrow(&theirs, &theirs))
         }
         other => Err(Cause::SelectorsNotProposed(Box::new(SelectorRefusal {
             side,
@@ -455,6 +466,7 @@ pub(super) fn choose(
             .map_err(|cause| failed(&child, cause))?;
         let spi_in = shared.fresh_esp_spi(path.local.ip());
         let answer = chosen.answer(spi_in.into());
+        let answers = answers(shared, connection, &child);
         let negotiated = Negotiated {
             child,
             suite: chosen.suite,
@@ -465,6 +477,7 @@ pub(super) fn choose(
             priority,
             keys,
             initiator: false,
+            answers,
         };
         return Ok((negotiated, answer, public));
     }
@@ -601,6 +614,22 @@ fn usable_proposals(child: &Child) -> Result<Cow<'_, [EspProposal]>, Cause> {
     Ok(Cow::Owned(short))
 }
 
+/// The ACQUIRE that the child's outbound SA answers, whoever began: where a packet waits, the kernel is to know that it can
+/// go.
+fn answers(shared: &Shared, connection: &Connection, child: &Child) -> Option<NonZeroU32> {
+    let waiting = shared.traps.waiting(&connection.name, &child.name)?;
+    Some(waiting.sequence)
+}
+
+/// What is proposed where a packet waits: the packet first, so that a peer that takes less than all knows what matters
+/// (RFC 7296 section 2.9).
+fn with_first(packet: Selector, mut selectors: Vec<Selector>) -> Vec<Selector> {
+    if packet.is_subset_of_any(&selectors) && selectors.first() != Some(&packet) {
+        selectors.insert(0, packet);
+    }
+    selectors
+}
+
 /// Where the nonces and the key exchange come from.
 const fn exchange(in_auth: bool) -> ChildExchange {
     if in_auth {
@@ -647,7 +676,11 @@ fn keys(
 /// What a peer that asked for a child is told.
 pub(super) fn told(cause: &Cause) -> NotifyType {
     match cause.notify() {
-        _ if matches!(cause, Cause::TakenDown | Cause::Replaced | Cause::Expired) => {
+        _ if matches!(
+            cause,
+            Cause::TakenDown | Cause::Replaced | Cause::Expired | Cause::Idle { .. }
+        ) =>
+        {
             NotifyType::TEMPORARY_FAILURE
         }
         // Inside an authenticated exchange nothing about a child is an authentication failure.

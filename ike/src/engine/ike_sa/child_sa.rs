@@ -27,7 +27,7 @@ use crate::config::{Child, Mode};
 use crate::crypto::schedule::ChildKeys;
 use crate::engine::failure::Cause;
 use crate::engine::io::{
-    KernelAction, KernelStep, OnFailure, Path, PolicyAction, SaInstall, SaReference,
+    KernelAction, KernelStep, OnFailure, Packet, Path, PolicyAction, SaInstall, SaReference,
 };
 use crate::engine::policy_table::{self, Owner, Slots};
 use crate::engine::shared::{KernelOwner, Shared};
@@ -40,6 +40,7 @@ use super::child::Negotiated;
 use super::established::Gone;
 use super::initiator::ts_payload;
 use super::rekeying::{Rekeying, shortened};
+use super::traffic::Traffic;
 
 /// A Child SA that is in the kernel, or on its way there or from there.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ pub(in crate::engine) struct ChildSa {
     pub(in crate::engine) remote: Vec<Selector>,
     pub(in crate::engine) state: ChildState,
     pub(super) rekeying: Rekeying,
+    pub(super) traffic: Traffic,
     way_out: WayOut,
     /// Whether the kernel has been asked for an outbound SA that was kept back, and has not answered: until then its
     /// predecessor's stays.
@@ -135,7 +137,8 @@ impl ChildSa {
             first: number,
             reqid,
         };
-        let (mut this, inbound, outbound) = Self::new(number, line, path, negotiated, then);
+        let now = shared.now.boot;
+        let (mut this, inbound, outbound) = Self::new(number, line, path, negotiated, then, now);
         this.slots = slots;
         this.way_out = WayOut::Installed;
         let owner = this.owner();
@@ -170,8 +173,8 @@ impl ChildSa {
         line: Line,
         then: Then,
     ) -> Self {
-        let (mut this, inbound, outbound) =
-            Self::new(shared.number(), line, path, negotiated, then);
+        let (number, now) = (shared.number(), shared.now.boot);
+        let (mut this, inbound, outbound) = Self::new(number, line, path, negotiated, then, now);
         let mut steps = vec![add(inbound)];
         match then {
             Then::First | Then::TakesOver(_) | Then::Supersedes(_) => {
@@ -193,6 +196,7 @@ impl ChildSa {
         path: Path,
         negotiated: Negotiated,
         then: Then,
+        now: Duration,
     ) -> (Self, SaInstall, SaInstall) {
         let Negotiated {
             child,
@@ -204,6 +208,7 @@ impl ChildSa {
             priority: _,
             keys,
             initiator,
+            answers,
         } = negotiated;
         local.shrink_to_fit();
         remote.shrink_to_fit();
@@ -239,6 +244,7 @@ impl ChildSa {
                 hard_lifetime: child.hard_lifetime,
                 // The first packet that comes in shows that the peer sends by it, and so receives on it.
                 tell_first_packet: inbound && then == Then::StandsBy,
+                answers: answers.filter(|_| !inbound),
             }
         };
         let installs = (
@@ -255,6 +261,7 @@ impl ChildSa {
             remote,
             state: ChildState::Installing(then),
             rekeying: Rekeying::default(),
+            traffic: Traffic::none(now),
             way_out: WayOut::Gone,
             is_activating: false,
             receives: true,
@@ -299,6 +306,11 @@ impl ChildSa {
         )
     }
 
+    /// Whether a packet that goes out may go by it.
+    pub(in crate::engine) fn carries(&self, packet: Packet) -> bool {
+        packet.local.is_subset_of_any(&self.local) && packet.remote.is_subset_of_any(&self.remote)
+    }
+
     /// Whether the policies of its line are with it, to be taken over by a successor.
     pub(super) const fn holds_the_line(&self) -> bool {
         matches!(self.state, ChildState::InUse(_) | ChildState::Orphaned)
@@ -333,6 +345,7 @@ impl ChildSa {
             from.stop_sending(shared);
         }
         self.slots = std::mem::take(&mut from.slots);
+        self.traffic = from.traffic.inherited();
         self.state = ChildState::InUse(shared.now.boot);
     }
 

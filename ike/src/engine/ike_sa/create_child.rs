@@ -16,6 +16,7 @@ use super::child_sa::{ChildSa, ChildState, Then};
 use super::close::Tell;
 use super::established::{Established, Exchange, Gone, Task};
 use super::initiator::generate;
+use super::traffic::Traffic;
 use super::{IkeSa, Opened, State, step_of};
 
 /// A request for a child that is to be answered when the kernel has it.
@@ -31,7 +32,9 @@ impl IkeSa {
     /// Asks the peer for a child.
     pub(super) fn request_child(&mut self, shared: &mut Shared, config: Arc<Child>) {
         let nonce = shared.nonce();
-        match Proposed::new(shared, self.path, config.clone(), Some(nonce)) {
+        let name = self.connection_name();
+        let packet = name.and_then(|name| shared.traps.packet(&name, &config.name));
+        match Proposed::new(shared, self.path, config.clone(), Some(nonce), packet) {
             Ok(proposed) => self.send_proposed(shared, proposed),
             Err(cause) => self.child_failed(
                 shared,
@@ -102,6 +105,13 @@ impl IkeSa {
 
     /// What we asked for is not to be had.
     fn proposed_failed(&mut self, shared: &mut Shared, proposed: &Proposed, failure: Failure) {
+        let notify = NotifyType::TEMPORARY_FAILURE;
+        let later = failure.cause == Cause::Refused { notify };
+        // The peer was asking for the same: that is the one which counts.
+        let has = |established: &Established| established.has(&proposed.child, None);
+        if later && proposed.replaces.is_none() && self.established().is_some_and(has) {
+            return;
+        }
         match &proposed.replaces {
             Some(replaces) => self.rekeying_failed(shared, replaces.number, failure),
             None => self.child_failed(shared, Some(&proposed.child), failure),
@@ -117,7 +127,7 @@ impl IkeSa {
         step: Step,
         nonces: (&[u8], &[u8]),
     ) {
-        let (own, path) = (self.own_spi(), self.path);
+        let (own, path, initiator) = (self.own_spi(), self.path, self.initiator);
         let State::Established(established) = &mut self.state else {
             return;
         };
@@ -144,12 +154,19 @@ impl IkeSa {
                 let failure = Failure::new(step, Cause::DeletedByPeer);
                 return self.proposed_failed(shared, &proposed, failure);
             }
-            Ok((negotiated, _)) if !proposed.wanted => {
+            Ok((negotiated, _))
+                if !proposed.wanted || is_held_down(shared, established, &negotiated) =>
+            {
                 return self.begin(shared, Task::DeleteChild(negotiated.gone()));
             }
             Ok((negotiated, lowest)) => {
                 if let Some(replaces) = proposed.replaces.take() {
                     return self.rekeyed(shared, replaces, negotiated, &lowest);
+                }
+                if let Some(line) = established.made_by_peer(&negotiated, initiator) {
+                    let then = Then::IsDeleted;
+                    let new = ChildSa::install_successor(shared, own, path, negotiated, line, then);
+                    return established.add(new);
                 }
                 ChildSa::install(shared, own, path, negotiated, Then::First)
                     .map(|child| established.add(child))
@@ -240,7 +257,7 @@ impl IkeSa {
         replaced: Option<u64>,
         nonces: (&[u8], &[u8]),
     ) {
-        let (own, path) = (self.own_spi(), self.path);
+        let (own, path, initiator) = (self.own_spi(), self.path, self.initiator);
         let State::Established(established) = &mut self.state else {
             return;
         };
@@ -254,6 +271,11 @@ impl IkeSa {
             Err(refusal) => return self.refuse_child(shared, answering, refusal),
         };
         let config = negotiated.child.clone();
+        // Both ask for the same child at once: what the one asks for who began the IKE SA is made.
+        if initiator && replaced.is_none() && established.asks_for(&config) {
+            let later = NotifyType::TEMPORARY_FAILURE;
+            return self.answer_notify(shared, answering.path, answering.exchange, later, &[]);
+        }
         // One that is narrower than before begins a line of its own: the peer deletes the old one.
         let same =
             |old: &&ChildSa| (&old.local, &old.remote) == (&negotiated.local, &negotiated.remote);
@@ -390,6 +412,7 @@ impl IkeSa {
         match then {
             Then::First | Then::Supersedes(_) => {
                 child.state = ChildState::InUse(shared.now.boot);
+                child.traffic = Traffic::none(shared.now.boot);
                 announce(shared, &established.connection.name, child);
                 if let Then::Supersedes(old) = then {
                     self.superseded(shared, old);
@@ -455,6 +478,13 @@ impl IkeSa {
             });
         }
     }
+}
+
+/// Whether an operator took the child down while it was being asked for.
+fn is_held_down(shared: &Shared, established: &Established, negotiated: &Negotiated) -> bool {
+    let connection = established.connection.name.clone();
+    let place = (connection, negotiated.child.name.clone());
+    shared.held_down.contains(&place)
 }
 
 /// Both sides hold the IKE SA for gone when one has said this, without a Delete (RFC 7296 section 2.21.3).

@@ -251,6 +251,20 @@ impl IkeSa {
         }
     }
 
+    /// One that we have no use for any more.
+    pub(super) fn ended_by_us(&mut self, shared: &mut Shared, number: u64, failure: Failure) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        if established.is_being_rekeyed(number) {
+            return;
+        }
+        if let Some(at) = established.place_of(number) {
+            let child = established.children.remove(at);
+            self.child_ended(shared, child, failure);
+        }
+    }
+
     /// A Child SA is at its end from our side: the peer is told that it is gone, or, if it waits for it, that it will not
     /// be.
     fn child_ended(&mut self, shared: &mut Shared, mut child: ChildSa, failure: Failure) {

@@ -18,14 +18,15 @@ use crate::config::{Child, Connection, Name};
 use crate::crypto::Secret;
 use crate::engine::channel::Channel;
 use crate::engine::failure::{Cause, Failure, Step};
+use crate::engine::io::Packet;
 use crate::engine::shared::Shared;
 use crate::wire::Delete;
 use crate::wire::IkeSpi;
 use crate::wire::numbers::{ExchangeType, NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
 
-use super::child::Proposed;
-use super::child_sa::ChildSa;
+use super::child::{Negotiated, Proposed};
+use super::child_sa::{ChildSa, ChildState, Line, Then};
 use super::close::Tell;
 use super::create_child::Answering;
 use super::rekey_child::Undecided;
@@ -58,6 +59,8 @@ pub(in crate::engine) struct Established {
     pub(super) announced: bool,
     /// An heir that never will: the peer is to delete it until then.
     pub(super) redundant_until: Option<Duration>,
+    /// Since when the kernel is being asked what Child SAs have carried.
+    pub(super) looking_since: Option<Duration>,
     /// What the peer has deleted, by its SPIs, that the answer to our request may be about to name.
     pub(super) deleted_early: Vec<u32>,
 }
@@ -154,6 +157,7 @@ impl Established {
             heir: None,
             announced: false,
             redundant_until: None,
+            looking_since: None,
             deleted_early: Vec::new(),
         }
     }
@@ -181,17 +185,40 @@ impl Established {
         self.children.push(child);
     }
 
-    /// Whether a child of this name is there, being made, or asked for.
-    pub(in crate::engine) fn has_or_makes(&self, child: &Child) -> bool {
+    /// Whether a child of this name is there, or will be, and where a packet waits for it, can carry that.
+    pub(in crate::engine) fn has(&self, child: &Child, packet: Option<Packet>) -> bool {
         let has = |sa: &ChildSa| sa.child.name == child.name && sa.stands();
-        self.children.iter().any(has) || self.makes(child)
+        let carries = |sa: &ChildSa| packet.is_none_or(|packet| sa.carries(packet));
+        self.children.iter().any(|sa| has(sa) && carries(sa))
     }
 
-    fn makes(&self, child: &Child) -> bool {
+    /// Whether a child of this name is asked for, or about to be, or on its way into the kernel.
+    pub(in crate::engine) fn makes(&self, child: &Child) -> bool {
         let asked = matches!(&self.exchange, Some(Exchange::CreateChild(proposed)) if proposed.child.name == child.name);
         let queued =
             |task: &Task| matches!(task, Task::CreateChild(queued) if queued.name == child.name);
-        asked || self.tasks.iter().any(queued)
+        let installing = |sa: &ChildSa| {
+            sa.child.name == child.name && matches!(sa.state, ChildState::Installing(Then::First))
+        };
+        asked || self.tasks.iter().any(queued) || self.children.iter().any(installing)
+    }
+
+    /// Whether our request for a child of this name is out, which is not to replace another.
+    pub(super) fn asks_for(&self, child: &Child) -> bool {
+        matches!(&self.exchange, Some(Exchange::CreateChild(proposed))
+            if proposed.child.name == child.name && proposed.replaces.is_none())
+    }
+
+    /// The line of a Child SA that the peer has made while it was making the same for us. Of the two, the one stays that was
+    /// asked for by who began the IKE SA; `initiator`: whether that was us.
+    pub(super) fn made_by_peer(&self, new: &Negotiated, initiator: bool) -> Option<Line> {
+        let same = |sa: &&ChildSa| {
+            sa.child.name == new.child.name
+                && (&sa.local, &sa.remote) == (&new.local, &new.remote)
+                && sa.is_current()
+        };
+        let found = self.children.iter().filter(|_| !initiator).find(same);
+        found.map(|sa| sa.line)
     }
 
     /// Whether a Delete of ours names the Child SA that the peer knows by this SPI.

@@ -32,6 +32,7 @@ mod rekey_ike;
 mod rekeying;
 mod responder;
 mod send;
+mod traffic;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -201,6 +202,7 @@ impl IkeSa {
                 silent
                     .into_iter()
                     .chain(established.children_deadline())
+                    .chain(established.look_deadline())
                     .chain(established.rekeying.at)
                     .chain(established.redundant_until)
                     .min()
@@ -259,6 +261,7 @@ impl IkeSa {
                 self.begin(shared, Task::RekeyIke);
             }
         }
+        self.look_at_traffic(shared);
         self.ask_for_life(shared);
     }
 
@@ -481,8 +484,11 @@ impl IkeSa {
         self.question = Some(shared.ask(self.own_spi(), question));
     }
 
-    /// The answer to a question of this IKE SA: to the last one, for it waits for one at a time.
+    /// The answer to a question of this IKE SA: to the last one, for it waits for one at a time, but for looks at traffic.
     pub(super) fn answer(&mut self, shared: &mut Shared, id: QuestionId, answer: Answer) {
+        if let Answer::SaUse(uses) = answer {
+            return self.traffic_told(shared, &uses);
+        }
         if self.question.take_if(|asked| *asked == id).is_none() {
             return;
         }

@@ -122,7 +122,11 @@ pub(in crate::engine::ike_sa) fn signed(sa: &mut IkeSa, shared: &mut Shared, ans
     } = *state;
     let proof = own.conclude(&attempt.party, answer);
     let proposed = match &attempt.child {
-        Some(child) => Proposed::new(shared, sa.path, child.clone(), None).map(Some),
+        Some(child) => {
+            let connection = &attempt.party.connection.name;
+            let packet = shared.traps.packet(connection, &child.name);
+            Proposed::new(shared, sa.path, child.clone(), None, packet).map(Some)
+        }
         None if childless_supported => Ok(None),
         None => Err(Cause::ChildlessUnsupported),
     };
