@@ -120,6 +120,8 @@ pub fn child(name: &str, local: &str, remote: &str) -> Child {
         remote: remote.to_owned(),
         transport: false,
         keep_up: false,
+        on_demand: false,
+        idle: None,
         esp: None,
     }
 }

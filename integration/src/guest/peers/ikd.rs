@@ -194,7 +194,14 @@ connections:
     }
     text.push_str("    children:\n");
     for child in &policy.children {
-        let keep = if child.keep_up { "up" } else { "passive" };
+        let keep = match (child.keep_up, child.on_demand) {
+            (true, _) => "up",
+            (false, true) => "on-demand",
+            (false, false) => "passive",
+        };
+        let idle = child
+            .idle
+            .map_or_else(String::new, |seconds| format!(", idle: {seconds}s"));
         let mode = if child.transport {
             ", mode: transport"
         } else {
@@ -202,7 +209,7 @@ connections:
         };
         let _ = writeln!(
             text,
-            "      {}: {{ {}{}esp: [{}], keep: {keep}{mode} }}",
+            "      {}: {{ {}{}esp: [{}], keep: {keep}{mode}{idle} }}",
             child.name,
             selectors("local", &child.local),
             selectors("remote", &child.remote),

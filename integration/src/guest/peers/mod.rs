@@ -156,6 +156,10 @@ pub struct Child {
     pub transport: bool,
     /// Whether this gateway brings it up, and up again, by itself.
     pub keep_up: bool,
+    /// Whether a packet that needs it brings it up.
+    pub on_demand: bool,
+    /// After how many seconds without traffic it is closed, where it is.
+    pub idle: Option<u32>,
     /// Its ESP proposal, where it is not the policy's.
     pub esp: Option<String>,
 }

@@ -190,7 +190,15 @@ fn connection(policy: &Policy) -> Result<Message> {
                 },
             )
             .with_list("esp_proposals", [child.esp.as_ref().unwrap_or(&policy.esp)])
-            .with("start_action", if child.keep_up { "start" } else { "none" });
+            .with(
+                "start_action",
+                match (child.keep_up, child.on_demand) {
+                    (true, _) => "start",
+                    (false, true) => "trap",
+                    (false, false) => "none",
+                },
+            )
+            .with("inactivity", format!("{}s", child.idle.unwrap_or(0)));
         children = children.with_section(&child.name, section);
     }
     let connection = Message::default()

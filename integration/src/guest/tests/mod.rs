@@ -10,6 +10,7 @@
 //! | `ciphers` | every algorithm that both daemons have, for IKE and for ESP |
 //! | `families_and_modes` | IPv4 and IPv6 in every mixture, transport mode, children with keys of their own |
 //! | `rekeying` | SAs are replaced under traffic, by either side and by both at once, and no packet is lost |
+//! | `on_demand` | the first packet brings a tunnel up, and idle it goes, and nothing leaves in clear |
 //! | `refusals` | what does not fit together: both ends say why, nothing is left in the kernel |
 //! | `hostile` | an attacker on the wire |
 //! | `observe` | captures that the keys of `ikd --keylog` open |
@@ -28,6 +29,7 @@ mod families_and_modes;
 mod harness;
 mod hostile;
 mod observe;
+mod on_demand;
 mod operation;
 mod prometheus;
 mod refusals;
@@ -75,6 +77,7 @@ pub fn run(only: &str) -> Result<bool> {
     let mut tests = tunnels::tests();
     tests.extend(families_and_modes::tests());
     tests.extend(rekeying::tests());
+    tests.extend(on_demand::tests());
     tests.extend(refusals::tests());
     tests.extend(credentials::tests());
     tests.extend(distrust::tests());
