@@ -6,8 +6,8 @@
 //! a policy concerns IPv6, neighbour discovery has its hole; a trap lets nothing in. Traffic that it is given goes out by
 //! the newest outbound SA of its policy's reqid, as in the real one.
 //!
-//! A packet that meets a trap leaves a placeholder, the larval SA, and one ACQUIRE. While that stands, packets of the same
-//! trap wait and ask no more; it goes with the SA that names its sequence number, or after [`ACQUIRE_LIFE`].
+//! A packet that meets a trap is lost, and leaves a placeholder, the larval SA, and one ACQUIRE. While that stands, packets of
+//! the same trap are lost as well and ask no more; it goes with the SA that names its sequence number, or after [`ACQUIRE_LIFE`].
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -73,8 +73,8 @@ pub enum Sent {
     Blocked,
     /// A policy protects it, and there is no SA.
     NoSa,
-    /// It met a trap, and waits.
-    Waits {
+    /// It met a trap, and is lost for the sake of those behind it.
+    Trapped {
         /// What is told of it, where it is the first.
         told: Option<Acquire>,
     },
@@ -110,7 +110,7 @@ impl FakeKernel {
                     remote: destination.into(),
                 };
                 let told = self.ask(now, reqid, packet);
-                return Sent::Waits { told };
+                return Sent::Trapped { told };
             }
         };
         let lives = &mut self.lives;

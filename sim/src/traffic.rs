@@ -35,7 +35,7 @@ pub struct Traffic {
     /// How many arrived.
     pub arrived: u64,
     /// How many met a trap.
-    pub waited: u64,
+    pub trapped: u64,
     /// What became of those that did neither, in words.
     pub lost: Vec<String>,
     next: Duration,
@@ -52,7 +52,7 @@ impl Traffic {
             flows: Vec::new(),
             every: Duration::from_millis(5),
             arrived: 0,
-            waited: 0,
+            trapped: 0,
             lost: Vec::new(),
             next: Duration::ZERO,
             under_way: BTreeMap::new(),
@@ -109,8 +109,8 @@ impl Traffic {
         for flow in &self.flows {
             let node = &mut nodes[flow.node];
             match node.kernel.send(now, flow.source, flow.destination) {
-                Sent::Waits { told: acquire } => {
-                    self.waited += 1;
+                Sent::Trapped { told: acquire } => {
+                    self.trapped += 1;
                     told.extend(acquire.map(|it| (flow.node, KernelEvent::Acquire(it))));
                 }
                 Sent::Protected(sa) => {

@@ -278,7 +278,7 @@ impl Engine {
         sas.filter_map(|own| self.ike_sas.get(own)?.established())
     }
 
-    fn child_exists(&self, entry: &Entry, child: &Child) -> bool {
+    pub(super) fn child_exists(&self, entry: &Entry, child: &Child) -> bool {
         let packet = self
             .shared
             .traps
@@ -562,10 +562,15 @@ impl Engine {
         if let Some(failure) = self.is_in_vain(name, child) {
             return self.child_failed(name, Some(child.clone()), failure);
         }
+        let Some(entry) = self.connections.entries.get(name) else {
+            return;
+        };
+        if (entry.connection.child(child)).is_none_or(|child| self.is_served(entry, child)) {
+            self.shared.traps.forget(name, child);
+        }
         let Some(entry) = self.connections.entries.get_mut(name) else {
             return;
         };
-        self.shared.traps.forget(name, child);
         if let Some(state) = entry.children.get_mut(child) {
             state.retry = Retry::default();
         }

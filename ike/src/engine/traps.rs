@@ -154,7 +154,7 @@ impl Engine {
     }
 
     /// Whether the packet that waits for a child can go, now or when the kernel has what was negotiated.
-    fn is_served(&self, entry: &Entry, child: &Child) -> bool {
+    pub(super) fn is_served(&self, entry: &Entry, child: &Child) -> bool {
         let packet = self
             .shared
             .traps
@@ -167,7 +167,8 @@ impl Engine {
     pub(super) fn is_in_vain(&self, name: &Name, child: &Name) -> Option<Failure> {
         let entry = self.connections.entries.get(name)?;
         let packet = self.shared.traps.packet(name, child)?;
-        if self.is_served(entry, entry.connection.child(child)?) {
+        // Served, or about to be by another that is on its way.
+        if self.child_exists(entry, entry.connection.child(child)?) {
             return None;
         }
         let children = self.established(entry).flat_map(|state| &state.children);

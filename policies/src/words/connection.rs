@@ -190,7 +190,7 @@ pub(crate) static CHILD: Mapping = Mapping {
  key("esp", Kind::Proposals(Protocol::Esp), "[aes256gcm16-x25519, aes256gcm16]", "Proposals for ESP, the best first: `default`, `cnsa1`, `compatible`, or words joined by `-`: encryption, integrity (not beside AES-GCM and the like), a key exchange for perfect forward secrecy, `esn` or `noesn`.").default("default"),
  key("keep", Kind::Word(&[
     Word("up", "It is negotiated at start, and comes back by itself whatever went wrong."),
-    Word("on-demand", "The first packet that needs it waits while it is negotiated; so does the next one when it has ended."),
+    Word("on-demand", "The first packet that needs it brings it up, and the next one when it has ended; both are lost unless the kernel keeps them (`net.core.xfrm_larval_drop`)."),
     Word("passive", "We wait for the peer to ask."),
  ]), "up", "Whether we see to it that the child is there.").default("passive"),
  key("idle", Kind::Duration { least: 10, most: 30 * DAY, never: true }, "10m", "A Child SA that has carried nothing for this long, or up to a quarter longer, is closed. Not with `keep: up`, which would bring it back.").default("never"),

@@ -107,7 +107,7 @@ fn up() -> Command {
     lan(|connection, child| Command::Up { connection, child })
 }
 
-/// Nothing went in clear, nothing was lost but what waited at a trap, and no kernel was asked for what cannot be.
+/// Nothing went in clear, nothing was lost but what met a trap, and no kernel was asked for what cannot be.
 fn all_is_well(world: &World) {
     assert_eq!(world.traffic.lost, Vec::<String>::new());
     for node in &world.nodes {

@@ -32,8 +32,8 @@ fn the_first_packet_brings_the_tunnel_up_and_nothing_before_it_does() {
     same_pair(&mut world);
     assert_eq!(world.nodes[1].count("acquire"), 1);
     assert_eq!(world.nodes[0].sent.len() + world.nodes[1].sent.len(), 4);
-    assert!(world.traffic.waited > 0, "they waited");
-    assert!(world.traffic.arrived > 0, "and then went");
+    assert!(world.traffic.trapped > 0, "the first asked");
+    assert!(world.traffic.arrived > 0, "and others went");
     assert_eq!(world.nodes[1].kernel.waiting(world.now), []);
     all_is_well(&world);
 }
@@ -65,6 +65,36 @@ fn a_packet_asks_for_the_child_alone_where_the_ike_sa_stands() {
     world.run(SECOND);
     world.assert_up(2);
     assert_eq!(world.nodes[1].count("initiating"), 1);
+    all_is_well(&world);
+}
+
+#[test]
+fn in_transport_mode_the_packets_of_the_ends_themselves_ask() {
+    let between_hosts = |end: &End, keep| {
+        changed(end, |child| Child {
+            mode: ike::config::Mode::Transport,
+            local: Vec::new(),
+            remote: Vec::new(),
+            keep,
+            ..copy(child)
+        })
+    };
+    let mut world = two_gateways(10, Quality::default());
+    world.configure(0, between_hosts(&End::hq(), Keep::OnDemand));
+    world.configure(1, between_hosts(&End::branch(), Keep::OnDemand));
+    let [hq, branch] = [0, 1].map(|node: usize| world.nodes[node].address);
+    let flow = |node, source, destination| Flow {
+        node,
+        source,
+        destination,
+    };
+    world.traffic.flows = vec![flow(1, branch, hq)];
+    world.run(SECOND);
+    same_pair(&mut world);
+    world.traffic.flows.push(flow(0, hq, branch));
+    world.run(SECOND);
+    assert_eq!(world.nodes[0].count("acquire"), 0);
+    assert_eq!(world.nodes[1].count("acquire"), 1);
     all_is_well(&world);
 }
 

@@ -283,3 +283,71 @@ fn what_sas_have_carried_is_told_of_those_that_are_there() {
         assert!(reports.try_recv().is_err(), "what is gone is no trouble");
     });
 }
+
+/// A host's packet from 10.1.0.1 to 10.2.0.9, port 53; `false` where that cannot be set up.
+fn knock() -> bool {
+    let ip = |words: &str| {
+        let status = std::process::Command::new("ip")
+            .args(words.split(' '))
+            .status();
+        status.is_ok_and(|status| status.success())
+    };
+    let net = [
+        "link add near type veth peer name far",
+        "addr add 10.1.0.1/16 dev near",
+        "link set near up",
+        "link set far up",
+        "route add 10.2.0.0/16 dev near",
+    ];
+    if !net.iter().all(|words| ip(words)) {
+        println!("skipped: no veth here");
+        return false;
+    }
+    let socket = std::net::UdpSocket::bind("10.1.0.1:4711").expect("a socket");
+    // The kernel may say at once that it has no SA for it.
+    let _ = socket.send_to(b"knock", "10.2.0.9:53");
+    true
+}
+
+#[test]
+fn a_packet_that_meets_a_trap_is_told_and_found_again_when_that_was_lost() {
+    in_namespace(|| async {
+        let (mut worker, mut reports) = worker();
+        let mut events = Events::open().expect("events");
+        let trap = PolicyInstall {
+            action: PolicyAction::Trap {
+                mode: ike::config::Mode::Tunnel,
+                source: address("0.0.0.0"),
+                destination: address("10.1.200.1"),
+                reqid: 0x0100_0007,
+            },
+            ..block(FIRST, "10.2.0.0")
+        };
+        let steps = vec![step(trap)];
+        let on_failure = OnFailure::Undo;
+        let done = worker.request(KernelRequest { steps, on_failure }).await;
+        done.expect("installed");
+        if !knock() {
+            return;
+        }
+        let next = tokio::time::timeout(Duration::from_secs(10), events.next());
+        let event = next.await.expect("in time").expect("an event");
+        worker.event(event).await;
+        let told = reports.try_recv();
+        let Ok(Report::Event(KernelEvent::Acquire(told))) = told else {
+            panic!("{told:?}");
+        };
+        assert_eq!(told.reqid, 0x0100_0007);
+        let packet = told.packet.expect("the packet");
+        assert_eq!(packet.local.to_string(), "10.1.0.1[udp/4711]");
+        assert_eq!(packet.remote.to_string(), "10.2.0.9[udp/53]");
+
+        worker.repair().await;
+        let found = reports.try_recv();
+        let Ok(Report::Event(KernelEvent::Acquire(found))) = found else {
+            panic!("{found:?}");
+        };
+        assert_eq!(found, told, "the same packet, by its placeholder");
+        worker.clean().await;
+    });
+}

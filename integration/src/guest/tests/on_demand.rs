@@ -24,6 +24,10 @@ pub(super) fn tests() -> Vec<Test> {
             })
         })
         .collect();
+    tests.push(Test::new(
+        "on_demand::a_kernel_that_keeps_packets_loses_none",
+        a_kernel_that_keeps_packets_loses_none,
+    ));
     tests.push(Test::new("on_demand::both_ask_at_once", both_ask_at_once));
     tests.push(Test::new(
         "on_demand::a_thousand_packets_ask_for_one_child",
@@ -57,14 +61,12 @@ fn the_first_packet_brings_it_up(world: &World, asks: Kind, answers: Kind) -> Re
     let mut pair = traps(world, asks, answers, None)?;
     let mark = world.wire.mark();
     let result = (|| {
+        // The kernel drops the first, unless it is told to keep it.
         let answered = ping(&net.alice, ALICE, BOB, 5, 56, traffic::PATIENCE)?;
-        ensure!(
-            answered == 5,
-            "{answered} of 5 pings were answered: the first was to wait for the tunnel"
-        );
+        ensure!(answered >= 4, "{answered} of 5 pings were answered");
         let seen = sniffer::count(&world.wire.since(mark));
         ensure!(
-            seen.get(&Frame::Esp).is_some_and(|count| *count >= 10),
+            seen.get(&Frame::Esp).is_some_and(|count| *count >= 8),
             "the wire carried too little ESP: {seen:?}"
         );
         harness::nothing_of_theirs_went_in_clear(world, mark)?;
@@ -73,6 +75,27 @@ fn the_first_packet_brings_it_up(world: &World, asks: Kind, answers: Kind) -> Re
     pair.explain(result)?;
     pair.hq.shut_down()?;
     harness::no_sa_is_left(world)?;
+    pair.branch.shut_down()?;
+    harness::nothing_is_left(world)
+}
+
+fn a_kernel_that_keeps_packets_loses_none(world: &World) -> Result<()> {
+    let net = &world.net;
+    let keep = |keep| net.hq.sysctl("net/core/xfrm_larval_drop", keep);
+    keep("0")?;
+    let mut pair = traps(world, Kind::Ikd, Kind::Ikd, None)?;
+    let mark = world.wire.mark();
+    let answered = ping(&net.alice, ALICE, BOB, 3, 56, 2 * traffic::PATIENCE);
+    keep("1")?;
+    let result = answered.and_then(|answered| {
+        ensure!(
+            answered == 3,
+            "{answered} of 3 pings were answered: the first was to wait for the tunnel"
+        );
+        harness::nothing_of_theirs_went_in_clear(world, mark)
+    });
+    pair.explain(result)?;
+    pair.hq.shut_down()?;
     pair.branch.shut_down()?;
     harness::nothing_is_left(world)
 }
@@ -158,7 +181,7 @@ fn idle_it_goes_and_comes_again(world: &World) -> Result<()> {
         for round in 1..=2 {
             let answered = ping(&net.alice, ALICE, BOB, 3, 56, traffic::PATIENCE)?;
             ensure!(
-                answered == 3,
+                answered >= 2,
                 "round {round}: {answered} of 3 pings were answered"
             );
             let gone = eventually(PATIENCE, || sas(world).is_ok_and(|sas| sas == 0));
