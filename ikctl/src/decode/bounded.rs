@@ -23,16 +23,20 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
         }
     }
 
+    pub(super) fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).map(|(_, value)| value)
+    }
+
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
         self.entries.remove(key).map(|(_, value)| value)
     }
 
     /// The entry of `key`, which comes now if it is not there, and whichever had to go for it.
-    pub(super) fn entry(&mut self, key: K, new: impl FnOnce() -> V) -> (&mut V, Option<V>) {
+    pub(super) fn entry(&mut self, key: K, new: impl FnOnce() -> V) -> (&mut V, Option<(K, V)>) {
         let mut gone = None;
         if !self.entries.contains_key(&key) {
             if self.entries.len() >= self.limit {
-                gone = self.pop_first().map(|(_, value)| value);
+                gone = self.pop_first();
             }
             if self.order.len() >= 2 * self.limit {
                 let entries = &self.entries;
@@ -81,7 +85,7 @@ mod tests {
         assert_eq!(map.entry("a", || 1), (&mut 1, None));
         assert_eq!(map.entry("b", || 2), (&mut 2, None));
         assert_eq!(map.entry("a", || 9), (&mut 1, None));
-        assert_eq!(map.entry("c", || 3), (&mut 3, Some(1)));
+        assert_eq!(map.entry("c", || 3), (&mut 3, Some(("a", 1))));
         assert_eq!(
             (map.pop_first(), map.pop_first(), map.pop_first()),
             (Some(("b", 2)), Some(("c", 3)), None)

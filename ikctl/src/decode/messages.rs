@@ -379,7 +379,7 @@ impl Reader {
             message.pieces.entry(number).or_insert((text, frame));
         }
         let complete = message.pieces.len() == usize::from(message.total);
-        if let Some(gone) = gone
+        if let Some((_, gone)) = gone
             && self.given_up.len() < MOST_FRAGMENTED
         {
             self.given_up.push(gone.incomplete());

@@ -8,6 +8,8 @@ use super::ip;
 
 /// Each has at most 64 KiB, and as much again to say which bytes are there.
 const MOST: usize = 256;
+/// Datagrams that became whole and are remembered.
+const MOST_DONE: usize = 64;
 
 /// What the fragments of one datagram have in common. The protocol is UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +31,9 @@ pub(super) struct Fragment<'a> {
 #[derive(Debug)]
 pub(in crate::decode) struct Pool {
     waiting: Bounded<Key, Partial>,
+    /// Those that became whole. Where a capture has every frame twice (of a bridge and of its port, say), the second last
+    /// fragment comes behind the whole, and what it would begin never ends.
+    done: Bounded<Key, Vec<u8>>,
     /// Those that had to go for others.
     gone: Vec<Lost>,
 }
@@ -61,6 +66,7 @@ impl Default for Pool {
     fn default() -> Self {
         Self {
             waiting: Bounded::new(MOST),
+            done: Bounded::new(MOST_DONE),
             gone: Vec::new(),
         }
     }
@@ -73,28 +79,48 @@ impl Pool {
         fragment: &Fragment<'_>,
         frame: u64,
     ) -> Option<(Vec<u8>, Vec<u64>)> {
-        let (partial, gone) = self.waiting.entry(fragment.key, Partial::default);
+        let key = fragment.key;
+        let (partial, gone) = self.waiting.entry(key, Partial::default);
         if partial.frames.len() < MOST_FRAMES {
             partial.frames.push(frame);
         }
         partial.add(fragment);
         let whole = partial.is_whole();
-        if let Some(gone) = gone
+        if let Some((key, gone)) = gone
             && self.gone.len() < MOST
+            && !self.came_before(&key, &gone)
         {
             self.gone.push(gone.lost(None));
         }
         if !whole {
             return None;
         }
-        let partial = self.waiting.remove(&fragment.key)?;
+        let partial = self.waiting.remove(&key)?;
+        // The identification may come round again, with other bytes.
+        self.done.remove(&key);
+        self.done.entry(key, || partial.bytes.clone());
         Some((partial.bytes, partial.frames))
+    }
+
+    /// Whether these are pieces of a datagram that became whole.
+    fn came_before(&self, key: &Key, partial: &Partial) -> bool {
+        self.done.get(key).is_some_and(|whole| {
+            let end = partial.end.map(usize::from);
+            !partial.overlap
+                && end.is_none_or(|end| end == whole.len())
+                && partial.have.iter().all(|have| {
+                    let range = usize::from(have.start)..usize::from(have.end);
+                    whole.get(range.clone()) == partial.bytes.get(range)
+                })
+        })
     }
 
     /// What is left at the end.
     pub(in crate::decode) fn finish(mut self) -> Vec<Lost> {
         while let Some((key, partial)) = self.waiting.pop_first() {
-            self.gone.push(partial.lost(Some(key)));
+            if !self.came_before(&key, &partial) {
+                self.gone.push(partial.lost(Some(key)));
+            }
         }
         self.gone
     }
@@ -220,6 +246,27 @@ mod tests {
         let whole = [vec![1; 8], vec![2; 8], vec![3; 4]].concat();
         assert_eq!(add(&mut pool, 8, true, &[2; 8]), Some(whole));
         assert!(pool.finish().is_empty());
+    }
+
+    #[test]
+    fn fragments_captured_twice_leave_nothing_behind() {
+        let mut pool = Pool::default();
+        for _ in 0..2 {
+            add(&mut pool, 0, true, &[1; 8]);
+        }
+        let whole = [vec![1; 8], vec![2; 4]].concat();
+        assert_eq!(add(&mut pool, 8, false, &[2; 4]), Some(whole));
+        assert_eq!(add(&mut pool, 8, false, &[2; 4]), None);
+        assert!(pool.finish().is_empty());
+    }
+
+    #[test]
+    fn an_identification_used_again_is_another_datagram() {
+        let mut pool = Pool::default();
+        add(&mut pool, 0, true, &[1; 8]);
+        add(&mut pool, 8, false, &[2; 4]);
+        add(&mut pool, 0, true, &[3; 8]);
+        assert_eq!(pool.finish()[0].reason, "bytes from 8 on never came");
     }
 
     #[test]
