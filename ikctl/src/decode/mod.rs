@@ -127,9 +127,10 @@ pub(crate) fn run(options: &Options, json: bool, look: Look) -> Exit {
         Ok(None) => Exit::Damaged,
         Ok(Some(damage)) => {
             complain(format!("{name}: {damage}"));
-            match damage {
-                Damage::NotACapture(_) => Exit::Failed,
-                _ => Exit::Damaged,
+            if damage.before_the_first() {
+                Exit::Failed
+            } else {
+                Exit::Damaged
             }
         }
         // `ikctl decode ... | head` has read enough.
@@ -185,7 +186,7 @@ fn decode(
         damage,
         keys,
     };
-    if !matches!(ending.damage, Some(Damage::NotACapture(_))) {
+    if !ending.damage.as_ref().is_some_and(Damage::before_the_first) {
         output.end(&ending)?;
     }
     output.flush()?;

@@ -346,6 +346,10 @@ fn other_files_are_refused_with_a_hint() {
         "{}",
         ended.stderr
     );
+    // A folder opens, and cannot be read.
+    let ended = run(Command::new(env!("CARGO_BIN_EXE_ikctl")).args(["decode", "/"]));
+    let told = "ikctl: /: it cannot be read: Is a directory (os error 21)\n";
+    assert_eq!((ended.code, &*ended.stdout, &*ended.stderr), (1, "", told));
 }
 
 #[test]

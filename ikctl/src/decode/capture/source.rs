@@ -22,14 +22,16 @@ impl<R: BufRead> Source<R> {
     /// What comes next, without taking it; empty only at the end.
     pub(super) fn peek(&mut self) -> Result<&[u8], Damage> {
         // The borrow checker wants the look and the answer apart.
+        let at = self.offset;
+        let failed = |error| Damage::Read { at, error };
         loop {
             match self.inner.fill_buf() {
                 Ok(_) => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Damage::Read(error)),
+                Err(error) => return Err(failed(error)),
             }
         }
-        self.inner.fill_buf().map_err(Damage::Read)
+        self.inner.fill_buf().map_err(failed)
     }
 
     /// Replaces `buffer` by the next `length` bytes, which belong to `what`.
@@ -44,7 +46,7 @@ impl<R: BufRead> Source<R> {
         let got = (&mut self.inner)
             .take(length as u64)
             .read_to_end(buffer)
-            .map_err(Damage::Read)?;
+            .map_err(|error| Damage::Read { at, error })?;
         self.offset += got as u64;
         if got == length {
             return Ok(());
@@ -60,8 +62,8 @@ impl<R: BufRead> Source<R> {
     /// Passes over `length` bytes, which belong to `what`.
     pub(super) fn skip(&mut self, length: u64, what: &'static str) -> Result<(), Damage> {
         let at = self.offset;
-        let got =
-            io::copy(&mut (&mut self.inner).take(length), &mut io::sink()).map_err(Damage::Read)?;
+        let got = io::copy(&mut (&mut self.inner).take(length), &mut io::sink())
+            .map_err(|error| Damage::Read { at, error })?;
         self.offset += got;
         if got == length {
             return Ok(());
@@ -90,7 +92,14 @@ pub(in crate::decode) enum Damage {
     /// Something that cannot be.
     Malformed { at: u64, reason: String },
     /// The system's error.
-    Read(io::Error),
+    Read { at: u64, error: io::Error },
+}
+
+impl Damage {
+    /// Whether it is no capture, or cannot be read at all, as a directory cannot.
+    pub(in crate::decode) fn before_the_first(&self) -> bool {
+        matches!(self, Self::NotACapture(_) | Self::Read { at: 0, .. })
+    }
 }
 
 impl fmt::Display for Damage {
@@ -109,7 +118,8 @@ impl fmt::Display for Damage {
             Self::Malformed { at, reason } => {
                 write!(f, "the file is damaged at byte {at}: {reason}")
             }
-            Self::Read(error) => write!(f, "it cannot be read: {error}"),
+            Self::Read { at: 0, error } => write!(f, "it cannot be read: {error}"),
+            Self::Read { at, error } => write!(f, "it cannot be read from byte {at} on: {error}"),
         }
     }
 }
