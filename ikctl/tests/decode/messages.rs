@@ -107,7 +107,7 @@ fn ike_fragments_are_opened_one_by_one_and_put_together() {
     assert_eq!(end(&all)["incomplete"], json!([]));
 
     let told = decode(&pcap(RAW, &whole[1..]), Some(&table), &[]).stdout;
-    let expected = "IKE_AUTH request 1 (frames 1 and 2) never became whole: fragments 3 of 3 are\n  missing or not decrypted\n";
+    let expected = "IKE_AUTH request 1 (frames 1 and 2) never became whole: fragment 3 of 3 is\n  missing or not decrypted\n";
     assert!(told.contains(expected), "{told}");
 }
 

@@ -5,7 +5,7 @@ use super::super::Ending;
 use super::super::counts::Counts;
 use super::super::messages::{Incomplete, Open, Unanswered};
 use super::super::network::{Lost, Other, link_type_name};
-use super::text::list;
+use super::text::frame_list;
 use super::wrap::{BOLD, DIM, PLAIN, RED, YELLOW};
 use crate::text::{counted, number};
 
@@ -92,16 +92,20 @@ fn incomplete(message: &Incomplete) -> String {
         "request"
     };
     let missing: Vec<_> = message.missing.iter().map(u16::to_string).collect();
+    let (fragments, are) = match missing[..] {
+        [_] => ("fragment", "is"),
+        _ => ("fragments", "are"),
+    };
     let more = if missing.len() == Incomplete::MOST_MISSING {
         ", ..."
     } else {
         ""
     };
     format!(
-        "{} {kind} {} (frames {}) never became whole: fragments {}{more} of {} are missing or not decrypted",
+        "{} {kind} {} ({}) never became whole: {fragments} {}{more} of {} {are} missing or not decrypted",
         message.exchange,
         message.message_id,
-        list(&message.frames),
+        frame_list(&message.frames),
         missing.join(", "),
         message.total,
     )
@@ -113,8 +117,8 @@ fn lost(lost: &Lost) -> String {
         .map(|(from, to)| format!(" from {from} to {to}"))
         .unwrap_or_default();
     format!(
-        "A datagram{ends} in IP fragments (frames {}) never became whole: {}; does something on the path drop fragments?",
-        list(&lost.frames),
+        "A datagram{ends} in IP fragments ({}) never became whole: {}; does something on the path drop fragments?",
+        frame_list(&lost.frames),
         lost.reason
     )
 }

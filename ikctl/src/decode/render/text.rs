@@ -295,8 +295,14 @@ fn frames(frames: &[u64]) -> String {
     format!("#{}", numbers.join("+"))
 }
 
+/// `frame 3`, `frames 3, 4 and 5`
+pub(super) fn frame_list(frames: &[u64]) -> String {
+    let plural = if frames.len() == 1 { "" } else { "s" };
+    format!("frame{plural} {}", list(frames))
+}
+
 /// `3, 4 and 5`
-pub(super) fn list(frames: &[u64]) -> String {
+fn list(frames: &[u64]) -> String {
     let numbers: Vec<_> = frames.iter().map(u64::to_string).collect();
     match numbers.split_last() {
         Some((last, [])) => last.clone(),

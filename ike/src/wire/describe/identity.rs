@@ -1,6 +1,6 @@
 //! Who somebody is: identification, certificates and requests for them (RFC 7296 sections 3.5 to 3.7).
 
-use super::reader::{Read, Reader, hex, hex_or_text};
+use super::reader::{Read, Reader, hex, hex_or_text, octets};
 use crate::config::identity::Identity;
 use crate::crypto::signature::PublicKey;
 use crate::pki::{Certificate, CertificateError, RevocationList};
@@ -86,7 +86,7 @@ pub(super) fn certificate(reader: &mut Reader<'_>) -> Read {
             Ok(())
         }
         _ => {
-            reader.gist(format!("{} octets", reader.remaining()));
+            reader.gist(octets(reader.remaining()));
             reader.hex_rest("Data");
             Ok(())
         }

@@ -1,7 +1,7 @@
 //! What a key exchange carries: the payload KE (RFC 7296 section 3.4) and the nonce (section 3.9).
 
 use super::names;
-use super::reader::{Read, Reader, named};
+use super::reader::{Read, Reader, named, octets};
 use crate::wire::numbers::KeyExchangeMethod as Ke;
 use crate::wire::payload::ke::Nonce;
 
@@ -42,7 +42,7 @@ pub(super) fn key_exchange(reader: &mut Reader<'_>) -> Read {
     reader.gist(named(names::key_exchange(method), method));
     reader.reserved(2)?;
     let length = reader.remaining();
-    reader.gist(format!("{length} octets"));
+    reader.gist(octets(length));
     let mark = reader.hex_rest("Key Exchange Data");
     let row = LENGTHS.iter().find(|(known, _)| *known == Ke(method));
     if let Some((known, lengths)) = row.filter(|(_, lengths)| !lengths.contains(&length)) {
@@ -58,7 +58,7 @@ pub(super) fn key_exchange(reader: &mut Reader<'_>) -> Read {
 /// RFC 7296 section 3.9.
 pub(super) fn nonce(reader: &mut Reader<'_>) -> Read {
     let length = reader.remaining();
-    reader.gist(format!("{length} octets"));
+    reader.gist(octets(length));
     let mark = reader.hex_rest("Nonce Data");
     if !(Nonce::SHORTEST..=Nonce::LONGEST).contains(&length) {
         let (least, most) = (Nonce::SHORTEST, Nonce::LONGEST);

@@ -212,8 +212,7 @@ fn read_body(reader: &mut Reader<'_>, kind: PayloadType, next: PayloadType) -> R
         }
         PayloadType::SKF => fragment(reader, next),
         _ => {
-            let octets = reader.remaining();
-            reader.gist(format!("{octets} octets"));
+            reader.gist(reader::octets(reader.remaining()));
             reader.hex_rest("Data");
             Ok(())
         }
@@ -222,7 +221,8 @@ fn read_body(reader: &mut Reader<'_>, kind: PayloadType, next: PayloadType) -> R
 
 /// RFC 7296 section 3.14. Where the IV ends, only the cipher knows.
 fn sealed(reader: &mut Reader<'_>, first: PayloadType) {
-    reader.gist(format!("{} encrypted octets", reader.remaining()));
+    let plural = if reader.remaining() == 1 { "" } else { "s" };
+    reader.gist(format!("{} encrypted octet{plural}", reader.remaining()));
     if first != PayloadType::NONE {
         reader.gist(format!("first inside: {first}"));
     }

@@ -1,6 +1,6 @@
 //! The Authentication payload (RFC 7296 section 3.8), with the algorithm of a digital signature (RFC 7427 section 3).
 
-use super::reader::{Read, Reader};
+use super::reader::{Read, Reader, octets};
 use crate::wire::numbers::AuthMethod;
 use der::Decode as _;
 use der::asn1::{AnyRef, ObjectIdentifier};
@@ -13,14 +13,14 @@ pub(super) fn authentication(reader: &mut Reader<'_>) -> Read {
     reader.reserved(3)?;
     let length = reader.remaining();
     if method != AuthMethod::DIGITAL_SIGNATURE {
-        reader.gist(format!("{length} octets"));
+        reader.gist(octets(length));
         reader.hex_rest("Authentication Data");
         return Ok(());
     }
     let value = reader.data("Authentication Data", length, |reader| {
         let length = reader.u8("ASN.1 Length")?;
         identifier(reader, length.into())?;
-        reader.gist(format!("{} octets", reader.remaining()));
+        reader.gist(octets(reader.remaining()));
         reader.hex_rest("Signature Value");
         Ok(())
     });
