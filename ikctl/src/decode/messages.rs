@@ -27,9 +27,9 @@ use super::network::Datagram;
 /// Messages that a later one is compared with.
 const MOST_SEEN: usize = 1 << 16;
 /// Requests that wait for a response, and IKE SAs without keys.
-const MOST_OPEN: usize = 4096;
+pub(super) const MOST_OPEN: usize = 4096;
 /// Messages of which not all fragments have come.
-const MOST_FRAGMENTED: usize = 64;
+pub(super) const MOST_FRAGMENTED: usize = 64;
 /// Bytes of one message in fragments, and what each fragment costs beside its bytes.
 const LONGEST: usize = 1 << 18;
 const PER_FRAGMENT: usize = 64;

@@ -155,5 +155,9 @@ fn a_flood_of_fragments_and_strange_spis_takes_little_memory() {
     }
     let [text, ..] = decode_bytes(&pcap(RAW, &packets), b"");
     let text = String::from_utf8(text).unwrap();
-    assert!(text.contains("more datagrams in IP fragments"), "{text}");
+    // Most are not even counted.
+    assert!(
+        text.contains("and at least 502 more datagrams in IP fragments"),
+        "{text}"
+    );
 }

@@ -7,7 +7,7 @@ use super::super::bounded::Bounded;
 use super::ip;
 
 /// Each has at most 64 KiB, and as much again to say which bytes are there.
-const MOST: usize = 256;
+pub(in crate::decode) const MOST: usize = 256;
 /// Datagrams that became whole and are remembered.
 const MOST_DONE: usize = 64;
 

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 
 use super::capture::Packet;
-pub(super) use fragments::{Lost, Pool};
+pub(super) use fragments::{Lost, MOST as MOST_LOST, Pool};
 
 /// The payload of a UDP datagram, and how it came.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 
 use super::super::Ending;
 use super::super::counts::Counts;
-use super::super::messages::{Incomplete, Open, Unanswered};
-use super::super::network::{Lost, Other, link_type_name};
+use super::super::messages::{Incomplete, MOST_FRAGMENTED, MOST_OPEN, Open, Unanswered};
+use super::super::network::{Lost, MOST_LOST, Other, link_type_name};
 use super::text::frame_list;
 use super::wrap::{BOLD, DIM, PLAIN, RED, YELLOW};
 use crate::text::{counted, number};
@@ -24,7 +24,9 @@ pub(super) fn lines(ending: &Ending) -> Vec<(&'static str, String)> {
                 .any(|end| matches!(end.port(), 500 | 4500))
         })
     });
-    some(&mut lines, ours.map(lost), "datagrams in IP fragments");
+    let some_went = ending.lost.len() >= MOST_LOST;
+    let what = "datagrams in IP fragments";
+    some(&mut lines, ours.map(lost), what, some_went);
     counts(&mut lines, &ending.counts);
     if let Some(damage) = &ending.damage {
         lines.push((RED, format!("Not read to the end: {damage}")));
@@ -34,7 +36,8 @@ pub(super) fn lines(ending: &Ending) -> Vec<(&'static str, String)> {
 
 type Lines = Vec<(&'static str, String)>;
 
-fn some(lines: &mut Lines, all: impl Iterator<Item = String>, what: &str) {
+/// `some_went`: there may have been more than were remembered.
+fn some(lines: &mut Lines, all: impl Iterator<Item = String>, what: &str, some_went: bool) {
     let mut more = 0;
     for (index, text) in all.enumerate() {
         if index < NAMED {
@@ -44,7 +47,9 @@ fn some(lines: &mut Lines, all: impl Iterator<Item = String>, what: &str) {
         }
     }
     if more > 0 {
-        lines.push((YELLOW, format!("... and {} more {what}", number(more))));
+        let least = if some_went { "at least " } else { "" };
+        let text = format!("... and {least}{} more {what}", number(more));
+        lines.push((YELLOW, text));
     }
 }
 
@@ -53,11 +58,13 @@ fn open(lines: &mut Lines, open: &Open, keys: bool) {
         lines,
         open.unanswered.iter().map(unanswered),
         "requests without a response",
+        open.unanswered.len() >= MOST_OPEN,
     );
     some(
         lines,
         open.incomplete.iter().map(incomplete),
         "messages in fragments",
+        open.incomplete.len() >= MOST_FRAGMENTED,
     );
     if keys {
         let shut = open
@@ -67,7 +74,8 @@ fn open(lines: &mut Lines, open: &Open, keys: bool) {
                 let count = counted(*count, "message");
                 format!("No key for SPIs {initiator} and {responder}: {count} stayed encrypted")
             });
-        some(lines, shut, "IKE SAs without keys");
+        let some_went = open.without_keys.len() >= MOST_OPEN;
+        some(lines, shut, "IKE SAs without keys", some_went);
     } else if !open.without_keys.is_empty() {
         let hint = "To decrypt: --keys TABLE, which ikd --keylog FILE writes";
         lines.push((DIM, hint.to_owned()));
