@@ -188,7 +188,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
             event,
         } => {
             let request = monitor::request(connection.as_deref(), *level, event);
-            monitor::run(&daemon, request, arguments.json, colour)
+            monitor::run(&daemon, request, arguments.json, colour, terminal_width())
         }
         Verb::Log {
             level,
@@ -200,9 +200,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
         }
         Verb::Explain { code } => explain::run(code.as_deref(), arguments.json, colour),
         Verb::Decode(options) => {
-            let width = terminal_size::terminal_size_of(io::stdout())
-                .map_or(text::WIDTH, |(terminal_size::Width(width), _)| width.into());
-            let look = decode::Look::new(colour, width);
+            let look = decode::Look::new(colour, terminal_width().unwrap_or(text::WIDTH));
             Ok(Outcome {
                 output: String::new(),
                 exit: decode::run(options, arguments.json, look),
@@ -214,6 +212,12 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
         }),
         Verb::Version => Ok(version(&daemon, arguments.json)),
     }
+}
+
+/// How many columns the terminal has, if standard output is one.
+fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout())
+        .map(|(terminal_size::Width(width), _)| width.into())
 }
 
 /// Carries a request to the daemon, and the reply to the terminal.

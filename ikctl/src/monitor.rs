@@ -1,4 +1,4 @@
-//! `ikctl monitor`: events as they happen, a line each, written at once.
+//! `ikctl monitor`: events as they happen, a line each, written at once. A terminal gets lines that fit it.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -31,12 +31,16 @@ pub(crate) fn request(
     })
 }
 
+/// How far what does not fit on a line is indented below it; details and help are by 4.
+const HANG: usize = 6;
+
 /// Prints until the daemon ends, or nobody reads any more.
 pub(crate) fn run(
     daemon: &Daemon<'_>,
     request: Request,
     json: bool,
     colour: bool,
+    width: Option<usize>,
 ) -> Result<Outcome, Trouble> {
     end_with_the_reader();
     let (mut stream, patience) = daemon.follow(&request)?;
@@ -52,7 +56,11 @@ pub(crate) fn run(
         let lines = if json {
             as_json(parameters)
         } else {
-            as_text(daemon, parameters, colour)?
+            let lines = as_text(daemon, parameters, colour)?;
+            match width {
+                Some(width) => text::fold(&lines, width, HANG),
+                None => lines,
+            }
         };
         let mut output = io::stdout().lock();
         match output

@@ -49,6 +49,35 @@ pub(crate) fn clean_value(value: &mut Value) {
     }
 }
 
+/// Lines of ours, with colours in them, broken at spaces to so many columns; what goes on below is indented by `hang`.
+pub(crate) fn fold(lines: &str, width: usize, hang: usize) -> String {
+    let mut folded = String::with_capacity(lines.len());
+    let (mut column, mut in_colour) = (0, false);
+    // Where the row could end: at which byte there is a space, and how many columns end with it.
+    let mut space = None;
+    for c in lines.chars() {
+        if c == '\n' {
+            (column, space) = (0, None);
+        } else if in_colour || c == '\u{1b}' {
+            in_colour = c != 'm';
+        } else {
+            column += 1;
+            if c == ' ' && column > hang {
+                space = Some((folded.len(), column));
+            }
+        }
+        folded.push(c);
+        if column > width
+            && c != ' '
+            && let Some((at, before)) = space.take()
+        {
+            folded.replace_range(at..=at, &format!("\n{:hang$}", ""));
+            column = column - before + hang;
+        }
+    }
+    folded
+}
+
 /// The two greatest units of a number of seconds: `2h 13m`.
 pub(crate) fn duration(seconds: u64) -> String {
     let units = [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')];
@@ -205,6 +234,18 @@ mod tests {
             (counted(1, "packet"), counted(0, "packet")),
             ("1 packet".into(), "0 packets".into())
         );
+    }
+
+    #[test]
+    fn lines_are_folded_at_spaces_and_colours_take_no_room() {
+        let red = paint("three four", "31", true);
+        assert_eq!(
+            fold(&format!("one two {red} five\nsix seven eight\n"), 9, 2),
+            "one two\n  \u{1b}[31mthree\n  four\u{1b}[0m\n  five\nsix seven\n  eight\n"
+        );
+        // A word that fits no row stays whole, and so does what fits.
+        assert_eq!(fold("    endlessness\n", 9, 4), "    endlessness\n");
+        assert_eq!(fold("one two 3\n", 9, 4), "one two 3\n");
     }
 
     #[test]
