@@ -385,8 +385,8 @@ Examples:
   ikctl decode capture.pcap      what went over the wire
   ikctl --json list | jq         for scripts
 
-Who may look (status, list, monitor) and who may change is decided by ikd:
-root, and on a packaged system the groups ikd and ikd-admin. Any language
+Who may look (status, list, metrics, monitor) and who may change is decided by
+ikd: root, and on a packaged system the groups ikd and ikd-admin. Any language
 can: the socket speaks Varlink, the interface is org.ikd.Control
 (varlinkctl introspect /run/ikd/control org.ikd.Control).";
 

@@ -53,11 +53,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SOCKET", default_value = ikapi::DEFAULT_SOCKET)]
     pub(crate) control: PathBuf,
 
-    /// Whose members may look: status, list, monitor. [default: ikd, where there is such a group]
+    /// Whose members may look: status, list, metrics, monitor. [default: ikd, where there is such a group]
     #[arg(long, value_name = "GROUP")]
     pub(crate) look_group: Option<String>,
 
-    /// Whose members may also change: up, down, reload, log, shutdown. [default: ikd-admin, where there is such a group]
+    /// Whose members may also change: up, down, rekey, reload, log, shutdown. [default: ikd-admin, where there is such a group]
     #[arg(long, value_name = "GROUP")]
     pub(crate) change_group: Option<String>,
 
