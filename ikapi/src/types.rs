@@ -643,6 +643,9 @@ pub struct RekeyChildRequest {
 pub struct RekeyIkeRequest {
     /// The connection's name.
     pub connection: String,
+    /// Whether both ends are to authenticate again, under a fresh IKE SA. `None`: no.
+    #[serde(default)]
+    pub reauthenticate: Option<bool>,
 }
 
 impl List {

@@ -270,6 +270,9 @@ fn attempt(request: &Request) -> String {
             let child = Some(rekey.child.clone());
             named("could not be rekeyed", &rekey.connection, &child)
         }
+        Request::RekeyIke(rekey) if rekey.reauthenticate == Some(true) => {
+            named("could not be reauthenticated", &rekey.connection, &None)
+        }
         Request::RekeyIke(rekey) => named("could not be rekeyed", &rekey.connection, &None),
         Request::Reload => "the configuration was not taken, the former one goes on".to_owned(),
         _ => "it did not work".to_owned(),

@@ -499,14 +499,23 @@ Example:
     /// Asks the peer for a new one and waits until it is in use. The children go on
     /// under it, and nothing changes in the kernel. Nobody has to prove again who he
     /// is. ikd does this by itself every few hours.
+    ///
+    /// With --reauth both ends prove again who they are, with the keys and the
+    /// certificates that they have now: a fresh IKE SA is made with all its children,
+    /// and when they are in use the old one is deleted. No packet is lost. If it
+    /// fails, the old one goes on.
     #[command(
         verbatim_doc_comment,
         after_long_help = "\
-Example:
-  ikctl rekey ike branch"
+Examples:
+  ikctl rekey ike branch
+  ikctl rekey ike branch --reauth"
     )]
     Ike {
         /// A connection of the configuration
         connection: String,
+        /// Have both ends authenticate again
+        #[arg(long)]
+        reauth: bool,
     },
 }

@@ -174,11 +174,17 @@ fn run(arguments: &Arguments) -> Result<Outcome, Trouble> {
             let done = |Empty {}| format!("{} is rekeyed\n", target(connection, Some(child)));
             caller.call(Request::RekeyChild(request), done)
         }
-        Verb::Rekey(Rekey::Ike { connection }) => {
+        Verb::Rekey(Rekey::Ike { connection, reauth }) => {
             let request = RekeyIkeRequest {
                 connection: connection.clone(),
+                reauthenticate: reauth.then_some(true),
             };
-            let done = |Empty {}| format!("{} is rekeyed\n", target(connection, None));
+            let what = if *reauth {
+                "reauthenticated"
+            } else {
+                "rekeyed"
+            };
+            let done = |Empty {}| format!("{} is {what}\n", target(connection, None));
             caller.call(Request::RekeyIke(request), done)
         }
         Verb::Check { files, offline } => Ok(check::run(files, *offline, arguments.json, colour)),

@@ -32,6 +32,49 @@ fn read(clock: ClockId) -> Duration {
     Duration::from(clock_gettime(clock).expect("every Linux that has timerfd has these clocks"))
 }
 
+/// Tells that the wall clock was set: a timer on it that is never due, and is cancelled by that.
+pub(crate) struct Settings {
+    _timer: TimerFd,
+    ticks: Receiver,
+}
+
+/// In three hundred years: as good as never.
+const NEVER: Duration = Duration::from_secs(10_000_000_000);
+
+impl Settings {
+    /// Needs to be called within the runtime.
+    pub(crate) fn new() -> io::Result<Self> {
+        let timer = TimerFd::new(
+            TimerClock::CLOCK_REALTIME,
+            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+        )?;
+        timer.set(
+            Expiration::OneShot(TimeSpec::from_duration(NEVER)),
+            TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET,
+        )?;
+        let ticks = Receiver::from_owned_fd_unchecked(timer.as_fd().try_clone_to_owned()?)?;
+        Ok(Self {
+            _timer: timer,
+            ticks,
+        })
+    }
+
+    /// Returns once the wall clock has been set.
+    pub(crate) async fn happened(&mut self) -> io::Result<()> {
+        loop {
+            self.ticks.readable().await?;
+            match self.ticks.try_read(&mut [0; 8]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ECANCELED as i32) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+                Ok(_) => return Ok(()),
+            }
+        }
+    }
+}
+
 /// A timer on CLOCK_BOOTTIME.
 pub(crate) struct Timer {
     timer: TimerFd,
@@ -91,6 +134,16 @@ impl Timer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_told_while_nobody_sets_the_clock() {
+        let mut settings = Settings::new().expect("a timer");
+        assert!(
+            tokio::time::timeout(Duration::from_millis(5), settings.happened())
+                .await
+                .is_err()
+        );
+    }
 
     #[tokio::test]
     async fn the_timer_fires_for_a_deadline_that_is_past_and_not_without_one() {

@@ -25,6 +25,7 @@ mod keylog;
 mod log;
 mod metrics;
 pub mod reference;
+mod resolve;
 mod shell;
 mod sockets;
 mod start;

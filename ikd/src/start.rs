@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use xfrm_sys::{Xfrm, XfrmError};
 
 use crate::arguments::{Arguments, Exit};
-use crate::clock::{self, Timer};
+use crate::clock::{self, Settings, Timer};
 use crate::configuration::{self, Loaded};
 use crate::control::{self, Facts, ListenError, Listener, NoGroup, Roles, Server};
 use crate::credentials::Credentials;
@@ -33,7 +33,7 @@ use crate::kernel::probe::{self, Shortage};
 use crate::keylog::{Keylog, KeylogError};
 use crate::shell::{Inputs, Parts, Shell};
 use crate::sockets::{self, BindError};
-use crate::{expiry, fetch, kernel, log, metrics};
+use crate::{expiry, fetch, kernel, log, metrics, resolve};
 
 /// Calls of the control socket that may wait for the engine.
 const ASKS: usize = 64;
@@ -159,6 +159,8 @@ pub(crate) async fn run(
     .start(credential_reports);
     let (fetch_reports, fetched) = mpsc::unbounded_channel();
     let fetch = fetch::start(fetch::Limits::default(), fetch_reports);
+    let (resolve_reports, resolved) = mpsc::unbounded_channel();
+    let resolve = resolve::Handle::new(resolve_reports);
     let (asks, from_control) = mpsc::channel(ASKS);
     let source = metrics::Source::new(
         control::Shell(asks.clone()),
@@ -170,8 +172,13 @@ pub(crate) async fn run(
             .map_err(|error| metrics_failed(address, &error))?;
         events.tell(&Event::MetricsServed(served));
     }
-    let inputs =
-        inputs(from_kernel, from_credentials, fetched, from_control).map_err(system_failed)?;
+    let inputs = inputs(
+        from_kernel,
+        from_credentials,
+        Found { fetched, resolved },
+        from_control,
+    )
+    .map_err(system_failed)?;
     let server = Server::start(listener, control::Shell(asks), handle.clone(), source)
         .map_err(system_failed)?;
 
@@ -193,9 +200,11 @@ pub(crate) async fn run(
         engine: Engine::new(options),
         sockets,
         timer: Timer::new().map_err(system_failed)?,
+        clock_set: Settings::new().map_err(system_failed)?,
         kernel: handle,
         credentials,
         fetch,
+        resolve,
         keylog,
         preflight,
         facts: facts(&arguments, configuration, kernel.found, kernel.missing),
@@ -204,16 +213,23 @@ pub(crate) async fn run(
     Ok(Shell::new(parts).run(inputs, server).await)
 }
 
+/// What comes of looking elsewhere.
+struct Found {
+    fetched: mpsc::UnboundedReceiver<(QuestionId, fetch::Fetched)>,
+    resolved: mpsc::UnboundedReceiver<(QuestionId, resolve::Resolved)>,
+}
+
 fn inputs(
     kernel: mpsc::UnboundedReceiver<kernel::Report>,
     credentials: mpsc::UnboundedReceiver<crate::credentials::Report>,
-    fetched: mpsc::UnboundedReceiver<(QuestionId, fetch::Fetched)>,
+    Found { fetched, resolved }: Found,
     control: mpsc::Receiver<control::Ask>,
 ) -> io::Result<Inputs> {
     Ok(Inputs {
         kernel,
         credentials,
         fetched,
+        resolved,
         control,
         hangup: signal(SignalKind::hangup())?,
         terminate: signal(SignalKind::terminate())?,

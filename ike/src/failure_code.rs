@@ -161,6 +161,12 @@ codes! {
     TakenDown = "taken-down", Operator;
     /// Another IKE SA with the same peer took its place.
     Replaced = "replaced", Operator;
+    /// An IKE SA with the same peer stands, and the policy keeps the older one.
+    AlreadyConnected = "already-connected", Configuration;
+    /// What was made in IKE_AUTH cannot be rekeyed: it would have failed hours later.
+    CannotRekey = "cannot-rekey", Configuration;
+    /// The name of the peer has no address.
+    NameNotResolved = "name-not-resolved", Network;
     /// The kernel refused an SA or a policy.
     KernelRefused = "kernel-refused", Kernel;
     /// The SA reached the end of its life in the kernel.

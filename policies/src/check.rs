@@ -126,7 +126,7 @@ impl Check<'_> {
                 );
             }
         }
-        if connection.remote.address.is_none()
+        if !connection.remote.can_be_called()
             && connection.remote.id.is_none()
             && !found.anybody_is_meant
         {
@@ -180,7 +180,8 @@ impl Check<'_> {
             Keep::OnDemand => Some("keep: on-demand"),
             Keep::Passive => None,
         };
-        if let (Some(word), None) = (calls, connection.remote.address) {
+        let to_call = connection.remote.can_be_called();
+        if let (Some(word), false) = (calls, to_call) {
             let message =
                 format!("`{word}` calls the peer, and the remote end has no address to call");
             self.tell(

@@ -266,7 +266,7 @@ fn every_example_of_the_table_is_good_and_every_bound_is_the_readers() {
                     }
                     bad(json!("neither"));
                 }
-                Kind::Address => {
+                Kind::Address { named } => {
                     for text in ["any", "192.0.2.1", "2001:db8::1"] {
                         let mut value = with(json!(text));
                         let connection = &mut value["connections"]["branch"];
@@ -279,7 +279,14 @@ fn every_example_of_the_table_is_good_and_every_bound_is_the_readers() {
                         connection[mapping.name]["id"] = json!("own.example.com");
                         assert!(verdict(&validator, folder.path(), &value), "{text}");
                     }
-                    bad(json!("hq.example.com"));
+                    if named {
+                        good(json!("hq.example.com"));
+                        good(json!("hq"));
+                        bad(json!("hq..example.com"));
+                        bad(json!("hq example"));
+                    } else {
+                        bad(json!("hq.example.com"));
+                    }
                     bad(json!("10.0.0.0/8"));
                 }
                 Kind::Identity { pattern } => {

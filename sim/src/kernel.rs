@@ -8,16 +8,19 @@
 //!
 //! A packet that meets a trap is lost, and leaves a placeholder, the larval SA, and one ACQUIRE. While that stands, packets of
 //! the same trap are lost as well and ask no more; it goes with the SA that names its sequence number, or after [`ACQUIRE_LIFE`].
+//!
+//! Like the real one it goes by the wall clock, in seconds: which SA is the newest, and when one has reached its hard
+//! lifetime; and it counts what each SA carries. What a jump of that clock does there, it does here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use ike::config::Mode;
 use ike::config::selector::KernelSelector;
+use ike::config::{Mode, Volume};
 use ike::engine::io::{
-    Acquire, Direction, KernelAction, KernelFailure, KernelRequest, OnFailure, Packet,
+    Acquire, Direction, KernelAction, KernelEvent, KernelFailure, KernelRequest, OnFailure, Packet,
     PolicyAction, PolicyInstall, SaInstall, SaReference, SaUse, SelectorPair,
 };
 
@@ -41,6 +44,14 @@ pub struct FakeKernel {
     last_sequence: u32,
     /// What it knows besides of each SA.
     lives: BTreeMap<(u32, IpAddr), Life>,
+    /// The wall clock, as last seen.
+    pub(crate) wall: Duration,
+    /// When each SA reaches its hard lifetime.
+    ends: BTreeSet<(Duration, (u32, IpAddr))>,
+    /// What it has said and nobody has heard.
+    said: Vec<KernelEvent>,
+    /// Reqids whose outbound SA has: what their policies protect waits, and nobody has broken a promise.
+    expired: BTreeSet<u32>,
     /// How many steps it has taken.
     pub steps: u64,
     /// Refuse the step with this number (from the first of this kernel's life).
@@ -59,9 +70,16 @@ struct Larval {
 /// What happened to an SA since it was added.
 #[derive(Clone, Copy, Debug)]
 struct Life {
-    /// The step that added it.
+    /// When it was added, in seconds of the wall clock.
     added: u64,
+    /// The step that added it: among equals, the kernel finds the last one first.
+    step: u64,
+    /// When it ends.
+    ends: Duration,
     packets: u64,
+    bytes: u64,
+    /// Whether it has told that it is about to end.
+    dying: bool,
 }
 
 /// What became of a packet that was to go out.
@@ -88,13 +106,72 @@ pub enum Received {
     /// There is no such SA.
     NoSa,
     /// It was received.
-    Accepted {
-        /// Whether the engine asked to be told of this one.
-        told: bool,
-    },
+    Accepted,
 }
 
 impl FakeKernel {
+    /// Looks at the wall clock, which says this now, and tells what has happened since it was asked last: SAs that have
+    /// reached a lifetime; after a hard one they are gone.
+    pub fn hear(&mut self, wall: Duration) -> Vec<KernelEvent> {
+        self.wall = wall;
+        while let Some((_, key)) = self.ends.first().filter(|(at, _)| *at <= wall).copied() {
+            self.expire(key);
+        }
+        std::mem::take(&mut self.said)
+    }
+
+    fn expire(&mut self, key: (u32, IpAddr)) {
+        if let Some(sa) = self.take(key).filter(|sa| !sa.inbound) {
+            self.expired.insert(sa.reqid);
+        }
+        self.say(key, true);
+    }
+
+    /// Has it say something, which is heard with the rest.
+    pub(crate) fn tell(&mut self, event: KernelEvent) {
+        self.said.push(event);
+    }
+
+    fn say(&mut self, (spi, destination): (u32, IpAddr), hard: bool) {
+        let sa = SaReference { spi, destination };
+        self.said.push(KernelEvent::Expire { sa, hard });
+    }
+
+    /// Counts a packet; whether the SA may carry it. The one after the last finds the SA gone.
+    fn carries(&mut self, key: (u32, IpAddr)) -> bool {
+        let (Some(sa), Some(life)) = (self.sas.get(&key), self.lives.get_mut(&key)) else {
+            return false;
+        };
+        let reached = |life: &Life, limit: Volume| {
+            let is = |count: u64, limit: Option<u64>| limit.is_some_and(|limit| count >= limit);
+            is(life.bytes, limit.bytes) || is(life.packets, limit.packets)
+        };
+        if reached(life, sa.hard_volume) {
+            self.expire(key);
+            return false;
+        }
+        life.packets += 1;
+        life.bytes += PACKET_SIZE;
+        if !life.dying && (sa.tell_first_packet || reached(life, sa.soft_volume)) {
+            life.dying = true;
+            self.say(key, false);
+        }
+        true
+    }
+
+    /// When the next SA reaches its hard lifetime, by the wall clock.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Duration> {
+        self.ends.first().map(|(at, _)| *at)
+    }
+
+    fn take(&mut self, key: (u32, IpAddr)) -> Option<SaInstall> {
+        if let Some(life) = self.lives.remove(&key) {
+            self.ends.remove(&(life.ends, key));
+        }
+        self.sas.remove(&key)
+    }
+
     /// Sends a packet.
     ///
     /// # Panics
@@ -113,16 +190,16 @@ impl FakeKernel {
                 return Sent::Trapped { told };
             }
         };
-        let lives = &mut self.lives;
+        let lives = &self.lives;
         let newest = (self.sas.iter())
             .filter(|(_, sa)| !sa.inbound && (sa.reqid, sa.mode) == wanted)
-            .max_by_key(|(key, _)| lives.get(key).map(|life| life.added));
-        let Some((&key, _)) = newest else {
+            .max_by_key(|(key, _)| {
+                let life = lives.get(key);
+                life.map(|life| (!life.dying, life.added, life.step))
+            });
+        let Some(key) = newest.map(|(key, _)| *key).filter(|key| self.carries(*key)) else {
             return Sent::NoSa;
         };
-        if let Some(life) = lives.get_mut(&key) {
-            life.packets += 1;
-        }
         let (spi, destination) = key;
         Sent::Protected(SaReference { spi, destination })
     }
@@ -152,13 +229,10 @@ impl FakeKernel {
 
     /// Receives a packet.
     pub fn receive(&mut self, sa: SaReference) -> Received {
-        let key = (sa.spi, sa.destination);
-        let (Some(sa), Some(life)) = (self.sas.get(&key), self.lives.get_mut(&key)) else {
-            return Received::NoSa;
-        };
-        life.packets += 1;
-        Received::Accepted {
-            told: sa.tell_first_packet && life.packets == 1,
+        if self.carries((sa.spi, sa.destination)) {
+            Received::Accepted
+        } else {
+            Received::NoSa
         }
     }
 
@@ -170,7 +244,7 @@ impl FakeKernel {
             Some(SaUse {
                 sa: *sa,
                 packets: life.packets,
-                bytes: life.packets * PACKET_SIZE,
+                bytes: life.bytes,
             })
         };
         sas.iter().filter_map(one).collect()
@@ -239,16 +313,23 @@ impl FakeKernel {
                 }
                 self.larval
                     .retain(|_, larval| Some(larval.acquire.sequence) != sa.answers);
-                self.sas.insert(key, *sa);
                 let life = Life {
-                    added: number,
+                    added: self.wall.as_secs(),
+                    step: number,
+                    ends: self.wall + sa.hard_lifetime,
                     packets: 0,
+                    bytes: 0,
+                    dying: false,
                 };
+                if !sa.inbound {
+                    self.expired.remove(&sa.reqid);
+                }
+                self.sas.insert(key, *sa);
+                self.ends.insert((life.ends, key));
                 self.lives.insert(key, life);
             }
             KernelAction::DeleteSa(SaReference { spi, destination }) => {
-                self.lives.remove(&(spi, destination));
-                if self.sas.remove(&(spi, destination)).is_none() {
+                if self.take((spi, destination)).is_none() {
                     return refuse("ESRCH", None);
                 }
             }
@@ -290,10 +371,11 @@ impl FakeKernel {
             self.policies
                 .values()
                 .any(|policy| match (policy.direction, policy.action) {
-                    (Direction::Out, PolicyAction::Protect { reqid, mode, .. }) => !self
-                        .sas
-                        .values()
-                        .any(|sa| !sa.inbound && (sa.reqid, sa.mode) == (reqid, mode)),
+                    (Direction::Out, PolicyAction::Protect { reqid, mode, .. }) => {
+                        let mut sas = self.sas.values();
+                        !self.expired.contains(&reqid)
+                            && !sas.any(|sa| !sa.inbound && (sa.reqid, sa.mode) == (reqid, mode))
+                    }
                     _ => false,
                 });
         self.expect(!lacking, "an outbound policy has no SA");

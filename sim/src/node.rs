@@ -11,8 +11,8 @@ use ike::crypto::{Provider, standard};
 use ike::engine::event::Event;
 use ike::engine::failure::Failure;
 use ike::engine::io::{
-    Answer, Command, CommandId, ExportedKeys, Input, KernelId, KernelRequest, Now, Output, Path,
-    Question, QuestionId, Reply, Transmit,
+    Answer, Command, CommandId, ExportedKeys, Input, KernelEvent, KernelId, KernelRequest, Now,
+    Output, Path, Question, QuestionId, Reply, Transmit,
 };
 use ike::engine::snapshot::Snapshot;
 use ike::engine::{Engine, Options, RandomSource};
@@ -21,6 +21,15 @@ use crate::{FakeKernel, SeededRandom};
 
 /// The wall clock at the beginning of the world.
 pub const WALL: Duration = Duration::from_secs(1_790_000_000);
+
+/// Which way a wall clock is set, and how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jump {
+    /// It was slow.
+    Forward(Duration),
+    /// It was fast.
+    Back(Duration),
+}
 
 /// One gateway.
 #[derive(Debug)]
@@ -35,6 +44,10 @@ pub struct Node {
     pub secrets: BTreeMap<Name, Vec<u8>>,
     /// Private keys by the fingerprint of their public half.
     pub keys: BTreeMap<Fingerprint, PrivateKey>,
+    /// What its resolver knows.
+    pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// How often its engine was called.
+    pub calls: u64,
     /// What it finds on the web, by URL. What is not here does not answer.
     pub web: BTreeMap<String, Vec<u8>>,
     /// What it was asked to fetch, in order.
@@ -61,6 +74,8 @@ pub struct Node {
     pub kernel_requests: VecDeque<(KernelId, KernelRequest)>,
     engine: Engine,
     deadline: Option<Duration>,
+    /// What its wall clock said when the world's began.
+    wall: Duration,
     commands: u64,
     answered: BTreeSet<CommandId>,
 }
@@ -103,6 +118,8 @@ impl Node {
             kernel: FakeKernel::default(),
             secrets: BTreeMap::new(),
             keys: BTreeMap::new(),
+            names: BTreeMap::new(),
+            calls: 0,
             web: BTreeMap::new(),
             fetched: Vec::new(),
             events: Vec::new(),
@@ -122,6 +139,7 @@ impl Node {
                 export_keys,
             }),
             deadline: None,
+            wall: WALL,
             commands: 0,
             answered: BTreeSet::new(),
         }
@@ -139,13 +157,41 @@ impl Node {
         self.deadline
     }
 
+    /// What its wall clock says.
+    #[must_use]
+    pub fn wall(&self, now: Duration) -> Duration {
+        self.wall + now
+    }
+
+    /// Sets its wall clock forward, or back. Nobody is told: whoever goes by it sees it when he looks.
+    pub const fn jump(&mut self, jump: Jump) {
+        self.wall = match jump {
+            Jump::Forward(by) => self.wall.saturating_add(by),
+            Jump::Back(by) => self.wall.saturating_sub(by),
+        };
+    }
+
+    /// When an SA in its kernel reaches its hard lifetime.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Duration> {
+        let end = self.kernel.next_end()?;
+        Some(end.saturating_sub(self.wall))
+    }
+
+    /// What its kernel has to say.
+    pub fn hear(&mut self, now: Duration) -> Vec<KernelEvent> {
+        self.kernel.hear(self.wall(now))
+    }
+
     /// Gives the engine an input, carries out what it wants, and returns what it sends.
     pub fn handle(&mut self, now: Duration, input: Input<'_>) -> Vec<Transmit> {
         let mut transmits = Vec::new();
         let clocks = Now {
             boot: now,
-            wall: WALL + now,
+            wall: self.wall(now),
         };
+        self.kernel.wall = clocks.wall;
+        self.calls += 1;
         self.engine.handle(clocks, input);
         self.drain(&mut transmits);
         loop {
@@ -213,6 +259,10 @@ impl Node {
                 },
             }),
             Question::Fetch(question) => self.fetch(&question),
+            Question::Resolve { name } => Answer::Resolved(
+                (self.names.get(name.as_str()).cloned())
+                    .ok_or_else(|| "Name or service not known".to_owned()),
+            ),
             Question::LocalAddress { .. } => Answer::LocalAddress(Ok(self.address)),
             Question::SaUse(sas) => Answer::SaUse(self.kernel.uses(&sas)),
         }

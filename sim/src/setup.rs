@@ -8,7 +8,7 @@ use ike::config::proposal::{default_esp, default_ike};
 use ike::config::{
     Authentication, Child, Configuration, Connection, Keep, Liveness, Local, LocalAuthentication,
     Mode, Name, PublicCredentials, Purposes, Remote, RemoteAuthentication, Revocation,
-    SignatureDemand, Strength, WithoutSa,
+    SignatureDemand, Strength, Unique, Volume, WithoutSa,
 };
 
 use crate::network::Quality;
@@ -115,6 +115,8 @@ impl End {
                 replay_window: 128,
                 hard_lifetime: Duration::from_secs(8 * 3600),
                 rekey_after: None,
+                rekey_volume: Volume::default(),
+                hard_volume: Volume::default(),
                 priority: None,
                 idle: None,
                 without_sa: WithoutSa::Drop,
@@ -128,6 +130,7 @@ impl End {
             },
             remote: Remote {
                 address: Some(IpAddr::from(self.remote)),
+                host: None,
                 id: Some(self.remote_id.parse().expect("an identity")),
             },
             proposals: self
@@ -137,6 +140,9 @@ impl End {
             children: children.collect(),
             liveness: Liveness::default(),
             rekey_after: None,
+            reauth_after: None,
+            unique: Unique::default(),
+            verify_rekey: false,
         }
     }
 

@@ -69,23 +69,16 @@ impl Traffic {
         send.into_iter().chain(arrives).min()
     }
 
-    /// Sends and receives what is due; what the kernels of nodes have to say of it.
-    pub fn step(
-        &mut self,
-        now: Duration,
-        quality: Quality,
-        nodes: &mut [Node],
-    ) -> Vec<(usize, KernelEvent)> {
-        let mut told = Vec::new();
+    /// Sends and receives what is due.
+    pub fn step(&mut self, now: Duration, quality: Quality, nodes: &mut [Node]) {
         while let Some(entry) = self
             .under_way
             .first_entry()
             .filter(|entry| entry.key().0 <= now)
         {
             let sa = entry.remove();
-            let mut receivers = nodes.iter_mut().enumerate();
-            let Some((at, node)) = receivers.find(|(_, node)| node.address == sa.destination)
-            else {
+            let mut receivers = nodes.iter_mut();
+            let Some(node) = receivers.find(|node| node.address == sa.destination) else {
                 continue;
             };
             match node.kernel.receive(sa) {
@@ -94,16 +87,11 @@ impl Traffic {
                     self.lost
                         .push(format!("{now:?}: {name} has no SA {:08x}", sa.spi));
                 }
-                Received::Accepted { told: tell } => {
-                    self.arrived += 1;
-                    if tell {
-                        told.push((at, KernelEvent::Expire { sa, hard: false }));
-                    }
-                }
+                Received::Accepted => self.arrived += 1,
             }
         }
         if self.flows.is_empty() || now < self.next {
-            return told;
+            return;
         }
         self.next = now + self.every;
         for flow in &self.flows {
@@ -111,7 +99,9 @@ impl Traffic {
             match node.kernel.send(now, flow.source, flow.destination) {
                 Sent::Trapped { told: acquire } => {
                     self.trapped += 1;
-                    told.extend(acquire.map(|it| (flow.node, KernelEvent::Acquire(it))));
+                    if let Some(acquire) = acquire {
+                        node.kernel.tell(KernelEvent::Acquire(acquire));
+                    }
                 }
                 Sent::Protected(sa) => {
                     let jitter = u64::try_from(quality.jitter.as_nanos()).unwrap_or(u64::MAX);
@@ -123,6 +113,5 @@ impl Traffic {
                 other => self.lost.push(format!("{now:?}: {}: {other:?}", node.name)),
             }
         }
-        told
     }
 }

@@ -6,7 +6,7 @@ use ike::config::Configuration;
 use ike::engine::io::{Command, CommandId, Input, Reply, Transmit};
 
 use crate::network::{Fate, Network, Quality};
-use crate::node::Node;
+use crate::node::{Jump, Node};
 use crate::traffic::Traffic;
 
 /// Decides the fate of a datagram: how many were sent before it, and the datagram.
@@ -101,6 +101,21 @@ impl World {
         self.send(transmits);
     }
 
+    /// Sets a node's wall clock; its daemon and its kernel notice at once.
+    pub fn jump(&mut self, node: usize, jump: Jump) {
+        self.nodes[node].jump(jump);
+        self.input(node, Input::Tick);
+        self.hear_the_kernels();
+    }
+
+    fn hear_the_kernels(&mut self) {
+        for at in 0..self.nodes.len() {
+            for event in self.nodes[at].hear(self.now) {
+                self.input(at, Input::KernelEvent(event));
+            }
+        }
+    }
+
     /// Gives a node any input.
     pub fn input(&mut self, node: usize, input: Input<'_>) {
         let transmits = self.nodes[node].handle(self.now, input);
@@ -142,7 +157,9 @@ impl World {
                 return true;
             }
             let deadlines = self.nodes.iter().filter_map(Node::deadline);
+            let ends = self.nodes.iter().filter_map(Node::next_end);
             let Some(next) = deadlines
+                .chain(ends)
                 .chain(self.network.next())
                 .chain(self.traffic.next())
                 .min()
@@ -165,12 +182,10 @@ impl World {
 
     fn step(&mut self) {
         let now = self.now;
-        for (at, event) in self
-            .traffic
-            .step(now, self.network.quality, &mut self.nodes)
-        {
-            self.input(at, Input::KernelEvent(event));
-        }
+        self.hear_the_kernels();
+        self.traffic
+            .step(now, self.network.quality, &mut self.nodes);
+        self.hear_the_kernels();
         if let Some((path, bytes)) = self.network.arrive(now) {
             let receiver = self
                 .nodes

@@ -265,10 +265,13 @@ impl Service {
             Request::Up(request) => self.up(request).await?,
             Request::Down(request) => self.down(request).await?,
             Request::RekeyChild(request) => {
-                self.rekey(&request.connection, Some(&request.child))
+                self.rekey(&request.connection, Some(&request.child), false)
                     .await?
             }
-            Request::RekeyIke(request) => self.rekey(&request.connection, None).await?,
+            Request::RekeyIke(request) => {
+                let again = request.reauthenticate == Some(true);
+                self.rekey(&request.connection, None, again).await?
+            }
             Request::Reload => match self.shell.ask(Ask::Reload).await?.await.ok()? {
                 Ok(reloaded) => Reply::Reloaded(reloaded),
                 Err(error) => error.into(),
@@ -335,14 +338,20 @@ impl Service {
         self.done(command, SOON, &connection, child.as_ref()).await
     }
 
-    async fn rekey(&self, connection: &str, child: Option<&str>) -> Option<Reply> {
+    async fn rekey(&self, connection: &str, child: Option<&str>, again: bool) -> Option<Reply> {
         let (connection, child) = match names(connection, child) {
             Ok(names) => names,
             Err(error) => return Some(error.into()),
         };
-        let command = Command::Rekey {
-            connection: connection.clone(),
-            child: child.clone(),
+        let command = if again {
+            Command::Reauthenticate {
+                connection: connection.clone(),
+            }
+        } else {
+            Command::Rekey {
+                connection: connection.clone(),
+                child: child.clone(),
+            }
         };
         self.done(command, WAIT, &connection, child.as_ref()).await
     }

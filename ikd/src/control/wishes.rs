@@ -140,7 +140,11 @@ pub(super) fn told(request: &Request, caller: &Caller) -> Option<Event> {
         }
         Request::RekeyIke(rekey) => {
             let (text, connection) = named(&rekey.connection, None)?;
-            (format!("rekey the IKE SA of {text}"), connection)
+            let what = match rekey.reauthenticate {
+                Some(true) => "reauthenticate",
+                _ => "rekey the IKE SA of",
+            };
+            (format!("{what} {text}"), connection)
         }
         Request::Reload => ("read the configuration again".to_owned(), None),
         Request::Shutdown => ("end".to_owned(), None),

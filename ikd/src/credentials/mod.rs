@@ -174,6 +174,7 @@ impl Credentials {
             Question::Sign(_) => unreachable!("the signer answers it"),
             Question::Fetch(_) => unreachable!("the shell asks those who fetch"),
             Question::SaUse(_) => unreachable!("the shell asks the owner of the kernel"),
+            Question::Resolve { .. } => unreachable!("the shell asks those who resolve"),
         }
     }
 

@@ -38,6 +38,7 @@ pub(super) const fn connection(event: &Event) -> Option<&Name> {
         }
         Event::Dropped { .. }
         | Event::CookieMode { .. }
+        | Event::ClockSet { .. }
         | Event::Configured { .. }
         | Event::PolicyFailed { .. } => None,
     }
@@ -152,6 +153,10 @@ fn describe(event: &Event) -> Record {
                 ike_spis: Some(spis_text(spis)),
                 ..line(text)
             }
+        }
+        Event::ClockSet { forward, by } => {
+            let way = if *forward { "forward" } else { "back" };
+            line(format!("the wall clock was set {way} by {}s", by.as_secs()))
         }
         Event::RekeyFailed {
             child,

@@ -58,6 +58,7 @@ kinds! {
     HINT = "hint" [Warning] "An unprotected error came in answer to our request: anybody could have sent it.";
     RETRANSMITTING = "retransmitting" [Debug] "A peer has not answered for a while, and is asked again.";
     DROPPED = "dropped" [Debug] "A datagram was dropped without an answer; the code says why.";
+    CLOCK_SET = "clock-set" [Info] "The wall clock was set: the kernel's lifetimes go by it, and what was to be replaced is replaced sooner.";
     COOKIE_MODE = "cookie-mode" [Warning] "So many strangers are half-way in that newcomers must prove their address first, or no longer.";
     REPEATED = "repeated" [Warning, Debug] "How often something happened that is told in bounded number; the code is its name.";
     SEND_FAILED = "send-failed" [Warning] "A datagram could not be sent.";
@@ -93,6 +94,7 @@ impl Event {
                 EngineEvent::Retransmitting { .. } => &RETRANSMITTING,
                 EngineEvent::Dropped { .. } => &DROPPED,
                 EngineEvent::CookieMode { .. } => &COOKIE_MODE,
+                EngineEvent::ClockSet { .. } => &CLOCK_SET,
                 EngineEvent::Configured { .. } => &CONFIGURED,
                 EngineEvent::PolicyFailed { .. } => &POLICY_FAILED,
             },

@@ -77,6 +77,17 @@ impl std::fmt::Display for Unsayable {
 pub(super) fn sa_spec(install: &SaInstall) -> Result<SaSpec, Unsayable> {
     let hard = Limits {
         seconds: Some(install.hard_lifetime.as_secs().max(1)),
+        bytes: install.hard_volume.bytes,
+        packets: install.hard_volume.packets,
+        ..Limits::default()
+    };
+    let soft = Limits {
+        bytes: install.soft_volume.bytes,
+        packets: if install.tell_first_packet {
+            Some(1)
+        } else {
+            install.soft_volume.packets
+        },
         ..Limits::default()
     };
     Ok(SaSpec {
@@ -98,13 +109,7 @@ pub(super) fn sa_spec(install: &SaInstall) -> Result<SaSpec, Unsayable> {
             0
         },
         selector: None,
-        lifetimes: Lifetimes {
-            soft: Limits {
-                packets: install.tell_first_packet.then_some(1),
-                ..Limits::default()
-            },
-            hard,
-        },
+        lifetimes: Lifetimes { soft, hard },
         encapsulation: None,
         if_id: None,
         mark: None,
@@ -240,6 +245,7 @@ fn full_name(operation: &str) -> &'static str {
 mod tests {
     use std::time::Duration;
 
+    use ike::config::Volume;
     use ike::config::selector::KernelSelector;
     use ike::crypto::Secret;
     use ike::crypto::algorithms::{ENCRYPTION, INTEGRITY};
@@ -260,6 +266,14 @@ mod tests {
             reqid: 0x0100_0001,
             replay_window: 128,
             hard_lifetime: Duration::from_secs(3600),
+            hard_volume: Volume {
+                bytes: Some(1 << 46),
+                packets: Some(4_000_000_000),
+            },
+            soft_volume: Volume {
+                bytes: Some(1 << 45),
+                packets: Some(3_000_000_000),
+            },
             tell_first_packet: false,
             answers: None,
         }
@@ -307,6 +321,11 @@ mod tests {
             (false, 0, SaDirection::Out)
         );
         assert_eq!(spec.lifetimes.hard.seconds, Some(3600));
+        let limits = |limits: Limits| (limits.bytes, limits.packets);
+        let hard = (Some(1 << 46), Some(4_000_000_000));
+        assert_eq!(limits(spec.lifetimes.hard), hard);
+        let soft = (Some(1 << 45), Some(3_000_000_000));
+        assert_eq!(limits(spec.lifetimes.soft), soft);
         assert!(spec.flags.any_inner_family && spec.selector.is_none());
     }
 

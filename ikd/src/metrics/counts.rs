@@ -100,6 +100,7 @@ impl Metrics {
             | EngineEvent::WithoutSa { .. }
             | EngineEvent::Hint { .. }
             | EngineEvent::CookieMode { .. }
+            | EngineEvent::ClockSet { .. }
             | EngineEvent::PolicyFailed { .. } => {}
         }
     }

@@ -6,6 +6,7 @@
 //!   kernel's owner --done, event--> Engine::handle/poll ----Ask-------> owner of the secrets
 //!   owner of secrets --answers---/|                    |\---Ask: Fetch-> those who fetch
 //!   those who fetch --answers------'                    \---Event-----> events
+//!   those who resolve names: likewise
 //!   control socket, signals -----'                       '--Reply-----> control socket
 //! ```
 //!
@@ -27,14 +28,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::arguments::Exit;
-use crate::clock::{self, Timer};
+use crate::clock::{self, Settings, Timer};
 use crate::control::{Ask, Facts, View};
 use crate::events::{Event, Events, Stopping};
 use crate::kernel;
 use crate::keylog::Keylog;
 use crate::sockets::{Batch, Sockets};
 use crate::systemd::Manager;
-use crate::{control, credentials, expiry, fetch};
+use crate::{control, credentials, expiry, fetch, resolve};
 
 /// How long the peers and the kernel may take to be said goodbye to.
 const GOODBYE: Duration = Duration::from_secs(8);
@@ -51,11 +52,13 @@ pub(crate) struct Shell {
     sockets: Sockets,
     batch: Batch,
     timer: Timer,
+    clock_set: Settings,
     /// When the engine wants to be woken, by the boot clock.
     deadline: Option<Duration>,
     kernel: kernel::Handle,
     credentials: credentials::Handle,
     fetch: fetch::Handle,
+    resolve: resolve::Handle,
     events: Events,
     keylog: Option<Keylog>,
     /// What will bite on this machine, as told last.
@@ -97,9 +100,11 @@ pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) sockets: Sockets,
     pub(crate) timer: Timer,
+    pub(crate) clock_set: Settings,
     pub(crate) kernel: kernel::Handle,
     pub(crate) credentials: credentials::Handle,
     pub(crate) fetch: fetch::Handle,
+    pub(crate) resolve: resolve::Handle,
     /// Where the keys of IKE SAs go, if anywhere.
     pub(crate) keylog: Option<Keylog>,
     /// What will bite on this machine.
@@ -113,6 +118,7 @@ pub(crate) struct Inputs {
     pub(crate) kernel: mpsc::UnboundedReceiver<kernel::Report>,
     pub(crate) credentials: mpsc::UnboundedReceiver<credentials::Report>,
     pub(crate) fetched: mpsc::UnboundedReceiver<(QuestionId, fetch::Fetched)>,
+    pub(crate) resolved: mpsc::UnboundedReceiver<(QuestionId, resolve::Resolved)>,
     pub(crate) control: mpsc::Receiver<Ask>,
     pub(crate) hangup: Signal,
     pub(crate) terminate: Signal,
@@ -125,9 +131,11 @@ impl Shell {
             engine,
             sockets,
             timer,
+            clock_set,
             kernel,
             credentials,
             fetch,
+            resolve,
             keylog,
             preflight,
             facts,
@@ -138,10 +146,12 @@ impl Shell {
             sockets,
             batch: Batch::new(),
             timer,
+            clock_set,
             deadline: None,
             kernel,
             credentials,
             fetch,
+            resolve,
             events,
             keylog,
             preflight: Vec::new(),
@@ -200,6 +210,10 @@ impl Shell {
                     self.deadline = None;
                     self.feed(Input::Tick);
                 }
+                set = self.clock_set.happened() => {
+                    set?;
+                    self.feed(Input::Tick);
+                }
                 report = inputs.kernel.recv() => {
                     self.kernel_report(report.ok_or_else(|| ended("of the kernel"))?);
                 }
@@ -209,6 +223,10 @@ impl Shell {
                 fetched = inputs.fetched.recv() => {
                     let (id, fetched) = fetched.ok_or_else(|| ended("of what is fetched"))?;
                     self.feed(Input::Answer(id, Answer::Fetched(fetched)));
+                }
+                resolved = inputs.resolved.recv() => {
+                    let (id, resolved) = resolved.ok_or_else(|| ended("of names"))?;
+                    self.feed(Input::Answer(id, Answer::Resolved(resolved)));
                 }
                 Some(ask) = inputs.control.recv() => self.ask(ask),
                 _ = inputs.hangup.recv() => self.reload(None),

@@ -26,6 +26,7 @@ impl Shell {
             Output::Kernel(id, request) => self.kernel.send(kernel::Work::Request(id, request)),
             Output::Ask(id, Question::Fetch(question)) => self.fetch.ask(id, *question),
             Output::Ask(id, Question::SaUse(sas)) => self.kernel.send(kernel::Work::Look(id, sas)),
+            Output::Ask(id, Question::Resolve { name }) => self.resolve.ask(id, name),
             Output::Ask(id, question) => {
                 self.credentials.send(credentials::Work::Ask(id, question))
             }

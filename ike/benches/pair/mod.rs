@@ -10,7 +10,7 @@ use ike::config::proposal::default_esp;
 use ike::config::{
     Authentication, Child, Configuration, Connection, Keep, KernelMode, Liveness, Local,
     LocalAuthentication, Name, OwnCredential, PublicCredentials, Remote, RemoteAuthentication,
-    SignatureDemand, WithoutSa,
+    SignatureDemand, Unique, Volume, WithoutSa,
 };
 use ike::crypto::signature::PrivateKey;
 use ike::crypto::{SystemRandom, standard};
@@ -250,6 +250,8 @@ fn connection(tunnel: u32, headquarters: bool, keep: Keep, proof: Proof) -> Conn
         replay_window: 128,
         hard_lifetime: Duration::from_secs(8 * 3600),
         rekey_after: None,
+        rekey_volume: Volume::default(),
+        hard_volume: Volume::default(),
         priority: None,
         idle: None,
         without_sa: WithoutSa::Drop,
@@ -262,6 +264,7 @@ fn connection(tunnel: u32, headquarters: bool, keep: Keep, proof: Proof) -> Conn
         },
         remote: Remote {
             address: Some(theirs.0),
+            host: None,
             id: Some(theirs.1.into()),
         },
         proposals: vec![IKE.parse().expect("a proposal")],
@@ -274,6 +277,9 @@ fn connection(tunnel: u32, headquarters: bool, keep: Keep, proof: Proof) -> Conn
         },
         children: vec![Arc::new(child)],
         rekey_after: None,
+        reauth_after: None,
+        unique: Unique::default(),
+        verify_rekey: false,
         liveness: Liveness::default(),
     }
 }

@@ -114,6 +114,13 @@ pub struct Connection {
     pub liveness: Liveness,
     /// After this long, less up to a tenth, we replace the IKE SA. `None`: only the peer does.
     pub rekey_after: Option<Duration>,
+    /// After this long, less up to a tenth, we have both ends authenticate again: a fresh IKE SA takes the place of the old
+    /// one, which ends when the new one's children are in use. `None`: only the peer does, or an operator.
+    pub reauth_after: Option<Duration>,
+    /// What becomes of an older IKE SA with the same peer.
+    pub unique: Unique,
+    /// Whether a Child SA that was made in IKE_AUTH is rekeyed at once, so that what would fail hours later fails now.
+    pub verify_rekey: bool,
 }
 
 impl Connection {
@@ -129,6 +136,9 @@ impl Connection {
             children: _,
             liveness,
             rekey_after,
+            reauth_after,
+            unique,
+            verify_rekey,
         } = self;
         (
             name,
@@ -138,6 +148,9 @@ impl Connection {
             authentication,
             liveness,
             rekey_after,
+            reauth_after,
+            unique,
+            verify_rekey,
         ) == (
             &other.name,
             &other.local,
@@ -146,6 +159,9 @@ impl Connection {
             &other.authentication,
             &other.liveness,
             &other.rekey_after,
+            &other.reauth_after,
+            &other.unique,
+            &other.verify_rekey,
         )
     }
 
@@ -158,8 +174,21 @@ impl Connection {
     /// Whether we start negotiating by ourselves, before any packet: any child is to be kept up.
     #[must_use]
     pub fn initiates(&self) -> bool {
-        self.remote.address.is_some() && self.children.iter().any(|child| child.keep == Keep::Up)
+        self.remote.can_be_called() && self.children.iter().any(|child| child.keep == Keep::Up)
     }
+}
+
+/// What becomes of several IKE SAs of one connection with one peer, by the identity that it has proved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unique {
+    /// The newer one replaces the older one, when its children stand, or after a minute.
+    #[default]
+    Replace,
+    /// The older one stays, and the newer one ends; but where the peer says that it has no other (INITIAL_CONTACT), it is
+    /// believed.
+    Keep,
+    /// Both stay, but for INITIAL_CONTACT.
+    No,
 }
 
 /// Our end of a connection.
@@ -176,8 +205,61 @@ pub struct Local {
 pub struct Remote {
     /// The address we speak to; `None`: whoever comes (and we never initiate).
     pub address: Option<IpAddr>,
+    /// Its name, where no address is given: resolved at every attempt of ours ([`crate::engine::io::Question::Resolve`]).
+    pub host: Option<HostName>,
     /// Who the peer must prove to be; `None`: anybody who can authenticate.
     pub id: Option<IdentityPattern>,
+}
+
+impl Remote {
+    /// Whether we know where to call.
+    #[must_use]
+    pub const fn can_be_called(&self) -> bool {
+        self.address.is_some() || self.host.is_some()
+    }
+}
+
+/// The name of a host as DNS has it: labels of letters, digits and `-`, with a letter in the last one, so that it is no
+/// address that was mistyped.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostName(Arc<str>);
+
+impl HostName {
+    /// Takes a name as written, or `None` where it is none.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let is_label = |label: &str| {
+            let good = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+            (1..=63).contains(&label.len())
+                && label.bytes().all(good)
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let labels = text.strip_suffix('.').unwrap_or(text);
+        let last = labels.rsplit('.').next()?;
+        (labels.len() <= 253
+            && labels.split('.').all(is_label)
+            && last.bytes().any(|c| c.is_ascii_alphabetic()))
+        .then(|| Self(text.into()))
+    }
+
+    /// The name as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
 }
 
 /// How the two ends authenticate, RFC 7296 section 2.15; each in its own way.
@@ -330,6 +412,11 @@ pub struct Child {
     pub hard_lifetime: Duration,
     /// After this long, less up to a tenth, we replace it; shorter than [`Self::hard_lifetime`]. `None`: only the peer does.
     pub rekey_after: Option<Duration>,
+    /// After this much, less up to a tenth, we replace it, whatever [`Self::rekey_after`] says. What its algorithms bear bounds
+    /// it in any case.
+    pub rekey_volume: Volume,
+    /// After this much the kernel stops using the SA; more than [`Self::rekey_volume`].
+    pub hard_volume: Volume,
     /// An explicit place among all policies, 1 first; `None`: by how narrow the selectors are.
     pub priority: Option<u16>,
     /// A Child SA that has carried nothing for this long is closed. `None`: never. Not of one that is kept up.
@@ -352,6 +439,8 @@ impl Child {
             replay_window,
             hard_lifetime,
             rekey_after,
+            rekey_volume,
+            hard_volume,
             priority,
             idle: _,
             without_sa: _,
@@ -365,6 +454,8 @@ impl Child {
             replay_window,
             hard_lifetime,
             rekey_after,
+            rekey_volume,
+            hard_volume,
             priority,
         ) == (
             &other.name,
@@ -375,6 +466,8 @@ impl Child {
             &other.replay_window,
             &other.hard_lifetime,
             &other.rekey_after,
+            &other.rekey_volume,
+            &other.hard_volume,
             &other.priority,
         )
     }
@@ -410,6 +503,15 @@ impl Child {
         let both = local.zip(remote);
         Ok(both.map(|(local, remote)| Protected { local, remote }))
     }
+}
+
+/// How much one SA carries, as the kernel counts it; `None`: as much as there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// In bytes.
+    pub bytes: Option<u64>,
+    /// In packets.
+    pub packets: Option<u64>,
 }
 
 /// What a child protects.
@@ -522,6 +624,8 @@ pub struct Limits {
     pub half_open_timeout: Duration,
     /// Child SAs that one IKE SA may hold.
     pub children_per_ike_sa: usize,
+    /// Requests that one IKE SA may see in either direction: after half of them it is rekeyed, and at the end it is closed.
+    pub requests_per_ike_sa: u32,
 }
 
 impl Default for Limits {
@@ -532,6 +636,7 @@ impl Default for Limits {
             half_open_per_address: 8,
             half_open_timeout: Duration::from_secs(30),
             children_per_ike_sa: 64,
+            requests_per_ike_sa: u32::MAX,
         }
     }
 }

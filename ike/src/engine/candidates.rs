@@ -104,6 +104,17 @@ impl Key {
     }
 }
 
+impl Directory {
+    /// The connections whose peer has this address, those that are down left out.
+    pub(super) fn with_peer_at(&self, peer: IpAddr) -> impl Iterator<Item = &Arc<Connection>> {
+        let first = (Some(peer), None);
+        let groups = self.groups.range(first..);
+        groups
+            .take_while(move |((remote, _), _)| *remote == Some(peer))
+            .flat_map(|(_, group)| group.up())
+    }
+}
+
 impl Group {
     fn new(members: Vec<(Arc<Connection>, bool)>) -> Self {
         let mut group = Self::default();
@@ -289,7 +300,7 @@ impl Candidates {
 mod tests {
     use super::*;
     use crate::config::proposal::default_ike;
-    use crate::config::{Authentication, Liveness, Local, Name, Remote};
+    use crate::config::{Authentication, Liveness, Local, Name, Remote, Unique};
     use crate::failure_code::FailureCode;
 
     const HQ: &str = "192.0.2.1";
@@ -307,6 +318,7 @@ mod tests {
             },
             remote: Remote {
                 address: remote.map(ip),
+                host: None,
                 id: id.map(|id| id.parse().expect("a pattern")),
             },
             proposals: default_ike(),
@@ -314,6 +326,9 @@ mod tests {
             children: Vec::new(),
             liveness: Liveness::default(),
             rekey_after: None,
+            reauth_after: None,
+            unique: Unique::default(),
+            verify_rekey: false,
         };
         (Arc::new(connection), false)
     }

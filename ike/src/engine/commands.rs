@@ -17,6 +17,7 @@ impl Engine {
             Command::Up { connection, child } => self.command_up(id, connection, child),
             Command::Down { connection, child } => self.command_down(id, connection, child),
             Command::Rekey { connection, child } => self.command_rekey(id, connection, child),
+            Command::Reauthenticate { connection } => self.command_reauthenticate(id, connection),
             Command::List => {
                 let snapshot = self.snapshot();
                 self.reply(id, Reply::Snapshot(Box::new(snapshot)));
@@ -49,7 +50,7 @@ impl Engine {
                 },
             );
         }
-        if entry.connection.remote.address.is_none() && entry.sas.is_empty() {
+        if !entry.connection.remote.can_be_called() && entry.sas.is_empty() {
             let failure = Failure::new(Step::Start, Cause::NoRemoteAddress);
             return self.reply(command, Reply::Failed(Box::new(failure)));
         }
@@ -146,6 +147,8 @@ impl Engine {
             let failure = Failure::new(Step::Start, Cause::TakenDown);
             self.reply(waiting, Reply::Failed(Box::new(failure)));
         }
+        // What one IKE SA has left to another ends with that one.
+        self.take_notices();
         self.reply_when_clean(command);
     }
 

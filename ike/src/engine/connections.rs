@@ -20,16 +20,17 @@ use super::Engine;
 use super::candidates::Directory;
 use super::event::{Event, Unprotected};
 use super::failure::{Cause, Failure, Step};
-use super::ike_sa::{self, Established, Intent, Task, Tell};
+use super::ike_sa::{self, Established, Intent, Task};
 use super::io::{CommandId, Reply};
 use super::policy_table::Slots;
+use super::replacement::Replacements;
 use super::shared::{Notice, Shared};
 use super::window::jittered;
 
 /// The pause after the first failure; doubles with each.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// How long we leave it to the peer that began an IKE SA to ask for its children.
-const FIRST_MOVE: Duration = Duration::from_secs(2);
+pub(super) const FIRST_MOVE: Duration = Duration::from_secs(2);
 /// The longest pause.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
@@ -42,7 +43,7 @@ pub(super) struct Connections {
     /// In the order of the configuration.
     pub(super) order: Vec<Name>,
     /// Something happened to them: what should be done about it will be seen when all has been said.
-    unsettled: BTreeSet<Name>,
+    pub(super) unsettled: BTreeSet<Name>,
 }
 
 /// One connection.
@@ -62,6 +63,10 @@ pub(super) struct Entry {
     /// Who began an IKE SA asks for its children first; if both did, each child would be made twice.
     yields_until: Option<Duration>,
     pub(super) waiters: Vec<Waiter>,
+    /// IKE SAs in the place of others.
+    pub(super) replacements: Replacements,
+    /// When the peer was last heard while we waited for the next attempt.
+    pub(super) heard: Option<Duration>,
 }
 
 /// One child of a connection.
@@ -94,12 +99,22 @@ impl Retry {
         pause
     }
 
-    fn due(&self, now: Duration) -> bool {
+    pub(super) fn due(&self, now: Duration) -> bool {
         self.at.is_none_or(|at| at <= now)
     }
 
+    /// The peer is there: the next attempt comes by then. If it fails, the pauses go on growing.
+    pub(super) fn no_later_than(&mut self, at: Duration) {
+        self.at = self.at.map(|due| due.min(at));
+    }
+
+    /// How many attempts have failed in a row.
+    pub(super) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// When, if it is not due yet.
-    fn pending(&self, now: Duration) -> Option<Duration> {
+    pub(super) fn pending(&self, now: Duration) -> Option<Duration> {
         self.at.filter(|at| *at > now)
     }
 }
@@ -125,6 +140,8 @@ impl Entry {
             timer: None,
             yields_until: None,
             waiters: Vec::new(),
+            replacements: Replacements::default(),
+            heard: None,
         }
     }
 
@@ -182,6 +199,7 @@ impl Engine {
         if self.shutting_down {
             return;
         }
+        self.settle_replacements(name);
         let now = self.shared.now.boot;
         let Some(entry) = self.connections.entries.get(name) else {
             return;
@@ -235,11 +253,9 @@ impl Engine {
         let name = connection.name.clone();
         let own = self.fresh_ike_spi();
         // True as far as we know: another IKE SA with this peer would be one of this connection.
-        let initial_contact = self
-            .connections
-            .entries
-            .get(&name)
-            .is_some_and(|entry| entry.sas.is_empty());
+        let entry = self.connections.entries.get(&name);
+        let initial_contact = entry.is_some_and(|entry| entry.sas.is_empty());
+        let turn = entry.map_or(0, |entry| entry.retry.failures());
         match ike_sa::start(
             &mut self.shared,
             own,
@@ -247,6 +263,8 @@ impl Engine {
                 connection,
                 child,
                 initial_contact,
+                peer: None,
+                turn,
             },
         ) {
             Ok(sa) => {
@@ -331,6 +349,13 @@ impl Engine {
                 }
                 Notice::Inherits { old, heir, by_us } => self.inherit(old, heir, by_us),
                 Notice::Redundant { heir, until } => self.redundant(heir, until),
+                Notice::Reauthenticate { sa } => self.begin_reauthentication(sa),
+                Notice::TakenOver { sa, child } => self.taken_over(sa, child),
+                Notice::Left {
+                    connection,
+                    child,
+                    failure,
+                } => self.left(connection, child, failure),
                 Notice::ChildUp { connection, child } => self.child_is_now_up(&connection, &child),
                 Notice::ChildFailed {
                     connection,
@@ -369,8 +394,11 @@ impl Engine {
         before.retire(&mut self.shared, by_us);
         let name = after.connection_name();
         let entry = name.and_then(|name| self.connections.entries.get_mut(&name));
-        if let Some(place) = entry.and_then(|entry| entry.sas.iter_mut().find(|own| **own == old)) {
-            *place = heir;
+        if let Some(entry) = entry {
+            entry.replacements.inherit(old, heir);
+            if let Some(place) = entry.sas.iter_mut().find(|own| **own == old) {
+                *place = heir;
+            }
         }
         after.pump(&mut self.shared);
         // However fast a peer rekeys, one old IKE SA waits for its goodbye.
@@ -418,77 +446,6 @@ impl Engine {
         }
     }
 
-    /// Several IKE SAs with one peer. INITIAL_CONTACT ends those that stood before the new one was begun (RFC 7296 section
-    /// 2.4). Where both sides began at the same time, the one with the lower initiator SPI is ended by its initiator, so
-    /// that both sides keep the same one.
-    fn settle_duplicates(&mut self, name: &Name, own: IkeSpi, initial_contact: bool) {
-        let (Some(entry), Some(new)) = (self.connections.entries.get(name), self.ike_sas.get(&own))
-        else {
-            return;
-        };
-        let Some(peer) = new
-            .established()
-            .map(|established| established.peer.identity())
-        else {
-            return;
-        };
-        let (mut replaced, mut redundant) = (Vec::new(), Vec::new());
-        for other in entry
-            .sas
-            .iter()
-            .filter(|other| **other != own)
-            .filter_map(|other| self.ike_sas.get(other))
-        {
-            let Some(established) = other.established() else {
-                continue;
-            };
-            if !established.peer.identity().matches(peer) {
-                continue;
-            }
-            let stood_before = established.since < new.since;
-            if initial_contact && stood_before {
-                replaced.push(other.own_spi());
-            } else if !stood_before && other.initiator != new.initiator {
-                let loser = if other.spis.initiator < new.spis.initiator {
-                    other
-                } else {
-                    &**new
-                };
-                if loser.initiator {
-                    redundant.push(loser.own_spi());
-                }
-            }
-        }
-        for own in replaced {
-            let failure = Failure::new(Step::IkeAuth, Cause::Replaced);
-            self.with_sa(own, |sa, shared| sa.close(shared, failure, Tell::Nothing));
-        }
-        for own in redundant {
-            self.with_sa(own, |sa, shared| sa.close_for(shared, Cause::Replaced));
-        }
-    }
-
-    /// The peer was quicker: our own attempts that have not come to IKE_AUTH end. Going on, they would make a second IKE
-    /// SA and claim by INITIAL_CONTACT that it is the only one. Both sides cannot do this at once: the peer is past IKE_AUTH.
-    fn give_up_attempts(&mut self, name: &Name, own: IkeSpi) {
-        let (Some(entry), Some(new)) = (self.connections.entries.get(name), self.ike_sas.get(&own))
-        else {
-            return;
-        };
-        let peer = new.path.remote.ip();
-        let late: Vec<_> = entry
-            .sas
-            .iter()
-            .filter_map(|other| self.ike_sas.get(other))
-            .filter(|other| other.is_before_ike_auth() && other.path.remote.ip() == peer)
-            .map(|other| other.own_spi())
-            .collect();
-        for own in late {
-            let failure = Failure::new(Step::IkeSaInit, Cause::Replaced);
-            self.with_sa(own, |sa, shared| sa.close(shared, failure, Tell::Nothing));
-        }
-    }
-
     fn connection_closed(
         &mut self,
         name: &Name,
@@ -504,7 +461,16 @@ impl Engine {
         if initiator {
             entry.hinted = None;
         }
-        let by_us = matches!(failure.cause, Cause::TakenDown | Cause::Replaced);
+        if self.replacement_failed(name, own, &failure) {
+            return;
+        }
+        let Some(entry) = self.connections.entries.get_mut(name) else {
+            return;
+        };
+        let by_us = matches!(
+            failure.cause,
+            Cause::TakenDown | Cause::Replaced | Cause::AlreadyConnected
+        );
         let others = entry.sas.iter().filter_map(|other| self.ike_sas.get(other));
         if by_us || is_no_loss(&failure, others) {
             self.connections.unsettled.insert(name.clone());
@@ -558,7 +524,7 @@ impl Engine {
         self.connections.unsettled.insert(name.clone());
     }
 
-    fn child_is_now_up(&mut self, name: &Name, child: &Name) {
+    pub(super) fn child_is_now_up(&mut self, name: &Name, child: &Name) {
         if let Some(failure) = self.is_in_vain(name, child) {
             return self.child_failed(name, Some(child.clone()), failure);
         }
@@ -580,7 +546,7 @@ impl Engine {
         for command in entry.take_waiters(BTreeSet::is_empty) {
             self.reply(command, Reply::Done);
         }
-        self.schedule(name);
+        self.connections.unsettled.insert(name.clone());
     }
 
     fn child_is_down(&mut self, name: &Name, child: &Name, failure: Failure) {
@@ -604,10 +570,15 @@ impl Engine {
             && entry.connection.child(child).is_some_and(on_demand);
         let entry = self.connections.entries.get_mut(name);
         if let Some(state) = entry.and_then(|entry| entry.children.get_mut(child)) {
+            // A lifetime that has ended is no reason to wait: the peer is there.
+            if failure.cause == Cause::Expired {
+                state.retry = Retry::default();
+            } else {
+                state.retry.failed(now.boot, &mut *self.shared.random);
+            }
             if !usual {
                 state.last_failure = Some((now.wall, failure));
             }
-            state.retry.failed(now.boot, &mut *self.shared.random);
         }
     }
 
@@ -656,6 +627,7 @@ impl Engine {
             .next_attempt(now)
             .into_iter()
             .chain(yields_until)
+            .chain(entry.replacements.deadline())
             .min();
         let old = std::mem::replace(&mut entry.timer, next);
         self.timers

@@ -209,6 +209,13 @@ pub enum Event {
         /// Half-open IKE SAs at this moment.
         half_open: usize,
     },
+    /// The wall clock was set, by more than clocks are set right little by little.
+    ClockSet {
+        /// Whether forward.
+        forward: bool,
+        /// How far.
+        by: Duration,
+    },
     /// A new configuration is in force.
     Configured {
         /// How many connections are new, or replaced under their old name.
@@ -351,6 +358,7 @@ impl Event {
             Self::Retransmitting { .. } => "retransmitting",
             Self::Dropped { .. } => "dropped",
             Self::CookieMode { .. } => "cookie-mode",
+            Self::ClockSet { .. } => "clock-set",
             Self::Configured { .. } => "configured",
             Self::Acquire { .. } => "acquire",
             Self::WithoutSa { .. } => "without-sa",
@@ -372,6 +380,7 @@ impl Event {
             | Self::ChildDown { .. }
             | Self::Acquire { .. }
             | Self::WithoutSa { .. }
+            | Self::ClockSet { .. }
             | Self::Configured { .. } => Level::Info,
             Self::ConnectionFailed { .. }
             | Self::ChildFailed { .. }

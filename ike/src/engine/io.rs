@@ -18,10 +18,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::auth::ask::{FetchQuestion, PskAnswer, PskQuestion, SignAnswer, SignQuestion};
-use crate::config::Mode;
 use crate::config::proposal::{EspSuite, IkeSuite};
 use crate::config::selector::{KernelSelector, Selector};
-use crate::config::{Configuration, Name};
+use crate::config::{Configuration, HostName, Mode, Name, Volume};
 use crate::crypto::Secret;
 
 use super::event::{Event, IkeSpis};
@@ -145,6 +144,11 @@ pub enum Question {
     Sign(Box<SignQuestion>),
     /// Fetch what says whether a certificate of a chain that we trust was revoked. Answered by [`Answer::Fetched`].
     Fetch(Box<FetchQuestion>),
+    /// Which addresses has this name? Answered by [`Answer::Resolved`].
+    Resolve {
+        /// The name.
+        name: HostName,
+    },
     /// From which of our addresses is this peer reached? Answered by [`Answer::LocalAddress`].
     LocalAddress {
         /// The peer.
@@ -163,6 +167,8 @@ pub enum Answer {
     Signed(SignAnswer),
     /// To [`Question::Fetch`]: the body as received, or why there is none, in words for a person.
     Fetched(Result<Vec<u8>, String>),
+    /// To [`Question::Resolve`]: the addresses, the best first, or the system's words for why there is none.
+    Resolved(Result<Vec<IpAddr>, String>),
     /// To [`Question::LocalAddress`]: the address, or the system's words for why there is none.
     LocalAddress(Result<IpAddr, String>),
     /// To [`Question::SaUse`]: those of the SAs that the kernel has and tells of.
@@ -270,6 +276,11 @@ pub struct SaInstall {
     pub replay_window: u32,
     /// The kernel deletes the SA after this long.
     pub hard_lifetime: Duration,
+    /// It deletes it after this much.
+    pub hard_volume: Volume,
+    /// It tells after this much, once, by a soft [`KernelEvent::Expire`]; not where it tells the first packet, for it speaks up
+    /// but once.
+    pub soft_volume: Volume,
     /// Whether the kernel is to tell the first packet, as a soft [`KernelEvent::Expire`] (some tell it with the second).
     pub tell_first_packet: bool,
     /// The ACQUIRE that an outbound SA answers: what the kernel keeps in its place is gone with that.
@@ -418,6 +429,12 @@ pub enum Command {
         connection: Name,
         /// Which child of it; `None`: the IKE SA.
         child: Option<Name>,
+    },
+    /// Have both ends authenticate again, under a fresh IKE SA that takes the place of the old one. Answered when the old one
+    /// has gone, or that failed.
+    Reauthenticate {
+        /// Which connection.
+        connection: Name,
     },
     /// Tell everything.
     List,

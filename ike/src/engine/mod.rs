@@ -16,9 +16,13 @@
 //!   strangers, cookie, half_open   datagrams that belong to nobody yet
 //!   ike_sa/                        one IKE SA: a state per step, both roles, its Child SAs
 //!   connections, configure         what should be true, and the next attempt
+//!   duplicates                     several IKE SAs with one peer
+//!   replacement, lines             one IKE SA in the place of another: the new one stands before the old one ends
 //!   commands                       what an operator asks for
 //!   policy_table                   which kernel policy stands for which selectors
 //!   traps                          what stands in for Child SAs that are not there, and packets that ask for one
+//!   heard                          a peer that is there again
+//!   wall_clock                     what follows when it is set
 //!   fetches                        CRLs and OCSP replies on their way
 //!   window, channel, contents      message IDs and retransmission, protection, payloads by kind
 //! ```
@@ -30,19 +34,24 @@ mod configure;
 mod connections;
 mod contents;
 mod cookie;
+mod duplicates;
 pub mod event;
 pub mod failure;
 mod fetches;
 mod half_open;
+mod heard;
 mod ike_sa;
 pub mod io;
+mod lines;
 mod list;
 mod policy_table;
+mod replacement;
 mod shared;
 pub mod snapshot;
 mod strangers;
 mod timers;
 mod traps;
+mod wall_clock;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -111,6 +120,7 @@ pub struct Engine {
     connections: Connections,
     shunts: configure::Shunts,
     timers: Timers,
+    wall_clock: wall_clock::WallClock,
     told_deadline: Option<Duration>,
     /// Commands that are answered when these kernel requests are done.
     clean_waiters: Vec<(CommandId, BTreeSet<KernelId>)>,
@@ -154,6 +164,7 @@ impl Engine {
             connections: Connections::default(),
             shunts: configure::Shunts::default(),
             timers: Timers::default(),
+            wall_clock: wall_clock::WallClock::default(),
             told_deadline: None,
             clean_waiters: Vec::new(),
             shutting_down: false,
@@ -168,6 +179,7 @@ impl Engine {
             "poll until there is nothing left, then handle"
         );
         self.shared.now = now;
+        self.look_at_the_clocks();
         match input {
             Input::Datagram { path, bytes } => self.datagram(path, bytes),
             Input::Command(id, command) => self.command(id, command),

@@ -17,11 +17,12 @@ use crate::wire::payload::Payload;
 use super::event::{Event, IkeSpis};
 use super::failure::Failure;
 use super::fetches::Fetches;
-use super::ike_sa::IkeSa;
+use super::ike_sa::{ChildSa, IkeSa};
 use super::io::{
     ExportedKeys, KernelId, KernelRequest, KernelStep, Now, OnFailure, Output, Path, Question,
     QuestionId, SaReference, Transmit,
 };
+use super::lines::Lines;
 use super::policy_table::{Owner, PolicyTable, Slots};
 use super::traps::Traps;
 
@@ -58,6 +59,16 @@ pub(super) enum Notice {
     Redundant {
         heir: IkeSpi,
         until: Option<Duration>,
+    },
+    /// It is time that both ends prove again who they are.
+    Reauthenticate { sa: IkeSpi },
+    /// Traffic goes out by this Child SA now, and not by that of another IKE SA.
+    TakenOver { sa: IkeSpi, child: u64 },
+    /// A Child SA ends whose reqid another IKE SA has, too.
+    Left {
+        connection: Name,
+        child: Box<ChildSa>,
+        failure: Failure,
     },
     /// A Child SA is installed.
     ChildUp { connection: Name, child: Name },
@@ -105,6 +116,7 @@ pub(super) struct Shared {
     /// IKE SAs that came of others, to be put in their place.
     pub(super) born: VecDeque<Box<IkeSa>>,
     pub(super) policies: PolicyTable,
+    pub(super) lines: Lines,
     pub(super) limits: Limits,
     pub(super) kernel_mode: KernelMode,
     /// Certificates and public keys as last read, by connection.
@@ -148,6 +160,7 @@ impl Shared {
             notices: VecDeque::new(),
             born: VecDeque::new(),
             policies: PolicyTable::default(),
+            lines: Lines::default(),
             limits: Limits::default(),
             kernel_mode: KernelMode::default(),
             credentials: BTreeMap::new(),

@@ -173,6 +173,7 @@ impl Engine {
                 self.half_open.add(path.remote.ip());
                 self.put_back(sa);
                 self.tell_cookie_mode();
+                self.heard_from(path.remote.ip(), true);
                 Ok(())
             }
             Err(InitRefusal::OtherMethod(method)) => {
@@ -314,6 +315,7 @@ impl Engine {
         // What is not even protected (a notify about a notify, say) gets no answer (section 1.5).
         let protected = matches!(header.next_payload, PayloadType::SK | PayloadType::SKF);
         if protected && !header.flags.response {
+            self.heard_from(path.remote.ip(), false);
             self.tell_stranger(path, header, NotifyType::INVALID_IKE_SPI, Vec::new());
         }
         Err(DropReason::UnknownSpi)

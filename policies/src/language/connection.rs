@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use ike::config::identity::{Identity, IdentityError, IdentityPattern};
 use ike::config::proposal;
-use ike::config::{Connection, Liveness, Local, Remote, Strength};
+use ike::config::{Connection, HostName, Liveness, Local, Remote, Strength, Unique};
 use ike::pki::Certificate;
 
 use super::auth::{self, Auth};
-use super::values::read_duration;
+use super::values::{read_duration, read_word};
 use super::{FoundConnection, Named, traffic};
 use crate::files::subject;
 use crate::report::{Code, Severity, printable};
 use crate::walk::{Bad, Draft, Fields, Place, Walk, list};
-use crate::words::{self, Mapping};
+use crate::words::{self, Kind, Mapping};
 use crate::yaml::{Node, Value};
 
 /// Names of a certificate that a message lists.
@@ -42,11 +42,32 @@ pub(super) fn read(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundConnect
     let auth = node
         .and_then(|node| auth::read(walk, node, &fields.path("auth"), implied_strength(&fields)));
     let proposals = traffic::read_proposals(walk, &fields, "ike", proposal::read_ike);
+    let unique = read_word(
+        walk,
+        &fields,
+        "unique",
+        Unique::Replace,
+        &[
+            ("replace", Unique::Replace),
+            ("keep", Unique::Keep),
+            ("never", Unique::No),
+        ],
+        &[("yes", "replace"), ("no", "never")],
+    );
+    let verify_rekey = read_word(
+        walk,
+        &fields,
+        "verify_rekey",
+        false,
+        &[("at-once", true), ("never", false)],
+        &[("yes", "at-once"), ("no", "never")],
+    );
     let liveness = fields.get("liveness").map_or_else(
         || Some(Liveness::default()),
         |node| read_liveness(walk, node, &fields.path("liveness")),
     );
     let rekey_after = read_duration(walk, &fields, "rekey_after", DEFAULT_REKEY_AFTER);
+    let reauth_after = read_duration(walk, &fields, "reauth_after", Duration::ZERO);
     let childless = fields
         .get("children")
         .is_none_or(|node| matches!(&node.value, Value::Map(children) if children.is_empty()));
@@ -79,6 +100,7 @@ pub(super) fn read(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundConnect
         },
         remote: Remote {
             address: remote.address,
+            host: remote.host.clone(),
             id: remote_id?,
         },
         proposals,
@@ -86,6 +108,9 @@ pub(super) fn read(walk: &mut Walk<'_>, entry: Named<'_>) -> Option<FoundConnect
         children: read,
         liveness: liveness?,
         rekey_after: rekey_after.map(|after| (!after.is_zero()).then_some(after))?,
+        reauth_after: reauth_after.map(|after| (!after.is_zero()).then_some(after))?,
+        unique: unique?,
+        verify_rekey: verify_rekey?,
     };
     Some(FoundConnection {
         connection,
@@ -204,7 +229,7 @@ fn remote_id(
         ));
         return None;
     }
-    if remote.address.is_none() && auth.peer_signs() {
+    if remote.address.is_none() && remote.host.is_none() && auth.peer_signs() {
         let message =
             "`remote` has neither address nor id: nobody can be told apart by a key alone"
                 .to_owned();
@@ -218,6 +243,7 @@ fn remote_id(
         remote
             .address
             .map(Identity::from)
+            .or_else(|| Some(Identity::Fqdn(remote.host.as_ref()?.to_string())))
             .map(IdentityPattern::from),
     )
 }
@@ -286,15 +312,23 @@ enum Who {
 /// One end, as far as it is said.
 struct End {
     address: Option<IpAddr>,
+    host: Option<HostName>,
     id: Option<(Who, Place)>,
     place: Place,
 }
 
 fn read_end(walk: &mut Walk<'_>, node: &Node, path: &str, keys: &'static Mapping) -> Option<End> {
     let fields = walk.fields(node, None, path, keys)?;
-    let address = fields.get("address").map_or(Some(None), |node| {
-        read_address(walk, node, &fields.path("address"))
-    });
+    let host = fields
+        .get("address")
+        .filter(|_| matches!(fields.kind("address"), Kind::Address { named: true }))
+        .and_then(host_name);
+    let address = fields
+        .get("address")
+        .filter(|_| host.is_none())
+        .map_or(Some(None), |node| {
+            read_address(walk, node, &fields.path("address"))
+        });
     let id = fields.get("id").map_or(Some(None), |node| {
         let path = fields.path("id");
         let parse = |text: &str| match text {
@@ -316,9 +350,19 @@ fn read_end(walk: &mut Walk<'_>, node: &Node, path: &str, keys: &'static Mapping
     }
     Some(End {
         address: address?,
+        host,
         id: id?,
         place: fields.place,
     })
+}
+
+/// The name of a host, where it is one.
+fn host_name(node: &Node) -> Option<HostName> {
+    let Value::Scalar(text) = &node.value else {
+        return None;
+    };
+    let is_else = matches!(text.as_str(), "any" | "%any") || text.parse::<IpAddr>().is_ok();
+    HostName::new(text).filter(|_| !is_else)
 }
 
 /// An address, `None` within for any.
@@ -334,9 +378,12 @@ fn read_address(walk: &mut Walk<'_>, node: &Node, path: &str) -> Option<Option<I
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
     if is_name {
-        let bad = Bad::new(format!("`{}`: names are not resolved yet", printable(text)))
-            .suggest("write the IP address");
-        walk.tell(Code::NotYet, Severity::Error, node, path, bad);
+        let bad = Bad::new(format!(
+            "`{}`: a name, where an address is expected",
+            printable(text)
+        ))
+        .suggest("write the IP address; the name of a host may stand in remote: { address: ... }");
+        walk.tell(Code::BadAddress, Severity::Error, node, path, bad);
         return None;
     }
     walk.parsed(

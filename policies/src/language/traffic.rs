@@ -8,7 +8,7 @@ use std::time::Duration;
 use ike::config::proposal;
 use ike::config::selector::Selector;
 use ike::config::selector::narrow::MAX_SELECTORS;
-use ike::config::{Child, Keep, Mode, Shunt, ShuntAction, WithoutSa};
+use ike::config::{Child, Keep, Mode, Shunt, ShuntAction, Volume, WithoutSa};
 use ike::crypto::algorithms::Keyword;
 
 use super::values::{read_duration, read_number, read_priority, read_word};
@@ -71,7 +71,10 @@ fn read_child(
     let window = read_number(walk, &fields, "replay_window", DEFAULT_REPLAY_WINDOW);
     let lifetime = read_duration(walk, &fields, "lifetime", DEFAULT_LIFETIME);
     let rekey_after = lifetime.and_then(|lifetime| read_rekey_after(walk, &fields, lifetime));
+    let bytes = read_volume(walk, &fields, "rekey_after_bytes", "lifetime_bytes");
+    let packets = read_volume(walk, &fields, "rekey_after_packets", "lifetime_packets");
     let priority = read_priority(walk, &fields);
+    let ((soft_bytes, hard_bytes), (soft_packets, hard_packets)) = (bytes?, packets?);
     let child = Child {
         mode: mode?,
         name: entry.name?,
@@ -82,6 +85,14 @@ fn read_child(
         replay_window: window?,
         hard_lifetime: lifetime?,
         rekey_after: rekey_after?,
+        rekey_volume: Volume {
+            bytes: soft_bytes,
+            packets: soft_packets,
+        },
+        hard_volume: Volume {
+            bytes: hard_bytes,
+            packets: hard_packets,
+        },
         priority: priority?,
         idle: idle?,
         without_sa: without_sa?,
@@ -117,6 +128,32 @@ fn read_rekey_after(
         return None;
     }
     Some((!after.is_zero()).then_some(after))
+}
+
+/// After how much a Child SA is replaced, and after how much it ends.
+fn read_volume(
+    walk: &mut Walk<'_>,
+    fields: &Fields<'_>,
+    soft: &str,
+    hard: &str,
+) -> Option<(Option<u64>, Option<u64>)> {
+    let mut read = |key: &str| match fields.get(key) {
+        Some(_) => read_number(walk, fields, key, u64::MAX).map(Some),
+        None => Some(None),
+    };
+    let (after, end) = (read(soft)?, read(hard)?);
+    if let (Some(after), Some(end), Some(node)) = (after, end, fields.get(soft))
+        && after >= end
+    {
+        let bad = Bad::new(format!("the Child SA has ended by then: {hard} is {end}"));
+        let bad = bad.suggest(format!("leave it out for nine tenths of {hard}"));
+        let path = fields.path(soft);
+        walk.tell(Code::BadNumber, Severity::Error, node, &path, bad);
+        return None;
+    }
+    let tenth_less = || end.map(|end| end - end / 10);
+    let doubled = || after.map(|after| after.saturating_mul(2));
+    Some((after.or_else(tenth_less), end.or_else(doubled)))
 }
 
 fn read_mode(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Option<Mode> {

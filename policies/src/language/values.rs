@@ -39,6 +39,7 @@ pub(super) fn read_limits(walk: &mut Walk<'_>, node: &Node) -> Option<Limits> {
         half_open_per_address: per_address?,
         half_open_timeout: timeout?,
         children_per_ike_sa: children?,
+        ..default
     })
 }
 

@@ -179,7 +179,13 @@ fn of_kind(key: &Key, kind: &Kind) -> Value {
             let words: Vec<&str> = words.iter().map(|Word(word, _)| *word).collect();
             json!({ "enum": words, "enumDescriptions": meanings })
         }
-        Kind::Address => json!({
+        Kind::Address { named: true } => json!({
+            "type": "string",
+            "pattern": patterns::address_or_host(),
+            "patternErrorMessage": "expected an IP address, the name of a host, or any",
+            "examples": ["any", "192.0.2.1", "2001:db8::1", "vpn.example.com"],
+        }),
+        Kind::Address { named: false } => json!({
             "type": "string",
             "pattern": patterns::address(),
             "patternErrorMessage": "expected an IP address, or any",

@@ -32,6 +32,12 @@ pub(super) fn address() -> String {
     format!("^({IPV4}|{IPV6}|%?any)$")
 }
 
+/// An IP address, the name of a host, or `any`.
+pub(super) fn address_or_host() -> String {
+    let label = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
+    format!("^({IPV4}|{IPV6}|%?any|{label}(\\.{label})*\\.?)$")
+}
+
 fn addresses() -> String {
     let address = format!("({IPV4}|{IPV6})");
     format!(r"{address}\s*(/\s*[0-9]+|-\s*{address})?")

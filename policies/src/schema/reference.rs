@@ -143,7 +143,8 @@ fn said(kind: &Kind) -> String {
                 .collect();
             words.join(" or ")
         }
-        Kind::Address => "an IP address, or `any`".to_owned(),
+        Kind::Address { named: false } => "an IP address, or `any`".to_owned(),
+        Kind::Address { named: true } => "an IP address, the name of a host, or `any`".to_owned(),
         Kind::Identity { pattern: false } => "an identity".to_owned(),
         Kind::Identity { pattern: true } => "an identity, a pattern, or `any`".to_owned(),
         Kind::Selectors => format!("a traffic selector, or a list of at most {MAX_SELECTORS}"),

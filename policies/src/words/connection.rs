@@ -4,6 +4,9 @@ use super::auth::AUTH;
 use super::file::PRIORITY;
 use super::{DAY, HOUR, Kind, Mapping, Protocol, Word, key};
 
+/// What programs that read JSON take for a whole number without loss.
+const MOST_OF_A_VOLUME: u64 = 9_000_000_000_000_000;
+
 /// A connection.
 pub(crate) static CONNECTION: Mapping = Mapping {
     name: "connection",
@@ -17,6 +20,16 @@ pub(crate) static CONNECTION: Mapping = Mapping {
  key("ike", Kind::Proposals(Protocol::Ike), "[default, compatible]", "Proposals for the IKE SA (phase 1), the best first. `default` is today's best, `cnsa1` the suite of RFC 9206, `compatible` what old peers need; or words joined by `-`: encryption, integrity (not beside AES-GCM and the like), PRF, key exchange, several of a kind as alternatives.").default("default"),
  key("liveness", Kind::Mapping(&LIVENESS), "{ interval: 10s, give_up: 30s }", "When the peer is asked for a sign of life, and when its silence counts.").without("those below"),
  key("rekey_after", Kind::Duration { least: 60, most: 30 * DAY, never: true }, "8h", "After this long, less up to a tenth by chance, the IKE SA is replaced by a new one, under which its children go on. `never`: we leave it to the peer.").default("4h"),
+ key("reauth_after", Kind::Duration { least: 300, most: 365 * DAY, never: true }, "72h", "After this long, less up to a tenth by chance, both ends prove again who they are: a fresh IKE SA is made with all its children, and only then the old one is deleted, without losing a packet. Rekeying asks nobody for a proof. `never`: we leave it to the peer.").default("never"),
+ key("unique", Kind::Word(&[
+    Word("replace", "The newer one replaces the older one, as soon as its children stand, or after a minute."),
+    Word("keep", "The older one stays and the newer one ends, unless the peer says that it has no other (INITIAL_CONTACT)."),
+    Word("never", "Both stay."),
+ ]), "keep", "What becomes of two IKE SAs of the connection with one peer, by the identity that it has proved.").default("replace"),
+ key("verify_rekey", Kind::Word(&[
+    Word("at-once", "A failure is told now, with what both sides want (`cannot-rekey`), and not hours later when the tunnel breaks."),
+    Word("never", "What does not fit shows when the Child SA is due."),
+ ]), "at-once", "Whether the Child SA that is made with the IKE SA is replaced once at once, where we begin.").default("never"),
  key("children", Kind::Named(&CHILD), "{ lan: { local: 10.1.0.0/16, remote: 10.2.0.0/16, keep: up } }", "What is protected (Child SAs, phase 2), each under a name of your choice.").without("none, and nothing is protected"),
 ],
     ways: &[],
@@ -28,10 +41,6 @@ pub(crate) static CONNECTION: Mapping = Mapping {
         (
             "encap",
             "leave it out: NAT traversal is not there yet, both ends need addresses of their own",
-        ),
-        (
-            "unique",
-            "leave it out: a peer has as many IKE SAs as it makes",
         ),
         ("pools", "give the peer a fixed address"),
     ],
@@ -64,6 +73,9 @@ pub(crate) static CONNECTION: Mapping = Mapping {
         ("secret", "auth: { psk: ... }"),
         ("child", "children"),
         ("childs", "children"),
+        ("uniqueids", "unique"),
+        ("reauth", "reauth_after"),
+        ("reauth_time", "reauth_after"),
         ("rekey", "rekey_after"),
         ("rekey_time", "rekey_after"),
         ("ikelifetime", "rekey_after"),
@@ -132,7 +144,7 @@ pub(crate) static LOCAL: Mapping = Mapping {
     about: "Our end of a connection.",
     private: false,
     keys: &[
- key("address", Kind::Address, "192.0.2.1", "The IP address we speak from. `any`: whichever the route to the peer gives.").default("any"),
+ key("address", Kind::Address { named: false }, "192.0.2.1", "The IP address we speak from. `any`: whichever the route to the peer gives.").default("any"),
  key("id", Kind::Identity { pattern: false }, "hq.example.com", "Who we say we are: a name, an address, `user@host`, a distinguished name such as `\"C=DE, O=Example, CN=hq\"`, or any text after `keyid:`. With a certificate it has to be a name in it. `fqdn:`, `email:`, `dn:`, `ipv4:` and `ipv6:` force a kind.").without("our certificate's subject, else our address"),
 ],
     ways: &[],
@@ -147,7 +159,7 @@ pub(crate) static REMOTE: Mapping = Mapping {
     about: "The other end of a connection.",
     private: false,
     keys: &[
- key("address", Kind::Address, "198.51.100.7", "The IP address we speak to. `any`: whoever comes, and we never call.").default("any"),
+ key("address", Kind::Address { named: true }, "198.51.100.7", "The IP address we speak to, or a name such as vpn.example.com, which is resolved at every attempt. `any`: whoever comes, and we never call.").default("any"),
  key("id", Kind::Identity { pattern: true }, "branch.example.com", "Who the peer has to prove to be, written like ours; or a pattern (`\"*.example.com\"`, `\"*@example.com\"`, `\"C=DE, O=Example, CN=*\"`), or `any`. It has to be there where the peer is believed because of an authority.").without("the subject of the certificate that was named for the peer, else its address"),
 ],
     ways: &[],
@@ -201,6 +213,10 @@ pub(crate) static CHILD: Mapping = Mapping {
  key("replay_window", Kind::Number { least: 0, most: 4096 }, "1024", "Packets that may arrive out of order (RFC 4303 section 3.4.3). 0 takes recorded packets again: nobody should want that.").default("128"),
  key("lifetime", Kind::Duration { least: 60, most: 30 * DAY, never: false }, "1h", "After this long the kernel stops using the Child SA, whatever happened to us.").default("8h"),
  key("rekey_after", Kind::Duration { least: 30, most: 29 * DAY, never: true }, "50m", "After this long, less up to a tenth by chance, the Child SA is replaced by a new one, without losing a packet. Shorter than `lifetime`; nine tenths of it where nothing is said. `never`: we leave it to the peer."),
+ key("rekey_after_bytes", Kind::Number { least: 1_000_000, most: MOST_OF_A_VOLUME }, "1000000000000", "After so many bytes in one direction, less up to a tenth by chance, the Child SA is replaced, too. Less than `lifetime_bytes`.").without("nine tenths of `lifetime_bytes`, and 32 TiB in any case"),
+ key("rekey_after_packets", Kind::Number { least: 1000, most: MOST_OF_A_VOLUME }, "1000000000", "The same for packets. Less than `lifetime_packets`.").without("nine tenths of `lifetime_packets`, and without extended sequence numbers 3 221 225 472 in any case, long before the numbers run out"),
+ key("lifetime_bytes", Kind::Number { least: 1_000_000, most: MOST_OF_A_VOLUME }, "2000000000000", "After so many bytes in one direction the kernel stops using the Child SA, and another is negotiated.").without("twice `rekey_after_bytes`, and 64 TiB in any case"),
+ key("lifetime_packets", Kind::Number { least: 1000, most: MOST_OF_A_VOLUME }, "2000000000", "The same for packets.").without("twice `rekey_after_packets`, and without extended sequence numbers 4 294 901 760 in any case"),
  PRIORITY,
 ],
     ways: &[],
@@ -234,6 +250,10 @@ pub(crate) static CHILD: Mapping = Mapping {
         ("life_time", "lifetime"),
         ("rekey", "rekey_after"),
         ("rekey_time", "rekey_after"),
+        ("rekey_bytes", "rekey_after_bytes"),
+        ("rekey_packets", "rekey_after_packets"),
+        ("life_bytes", "lifetime_bytes"),
+        ("life_packets", "lifetime_packets"),
         ("salifetime", "lifetime"),
         ("policies", "the policies beside the connections"),
     ],

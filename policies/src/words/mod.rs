@@ -92,7 +92,10 @@ pub enum Kind {
     /// One of these words.
     Word(&'static [Word]),
     /// An IP address, or `any`.
-    Address,
+    Address {
+        /// Whether it may be the name of a host, too.
+        named: bool,
+    },
     /// Who an end is.
     Identity {
         /// Whether it may be a pattern, or `any`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ike::config::{
     Authentication, Child, Configuration, Connection, Keep, KernelMode, Liveness, Local, Mode,
-    Name, OwnCredential, PublicCredentials, Remote, WithoutSa,
+    Name, OwnCredential, PublicCredentials, Remote, Unique, Volume, WithoutSa,
 };
 use ike::crypto::signature::PublicKey;
 
@@ -104,6 +104,8 @@ fn configuration(local: &str, remote: &str) -> Configuration {
         replay_window: 128,
         hard_lifetime: Duration::from_secs(3600),
         rekey_after: None,
+        rekey_volume: Volume::default(),
+        hard_volume: Volume::default(),
         priority: None,
         idle: None,
         without_sa: WithoutSa::Drop,
@@ -116,6 +118,7 @@ fn configuration(local: &str, remote: &str) -> Configuration {
         },
         remote: Remote {
             address: Some(ip("198.51.100.7")),
+            host: None,
             id: None,
         },
         proposals: Vec::new(),
@@ -123,6 +126,9 @@ fn configuration(local: &str, remote: &str) -> Configuration {
         children: vec![Arc::new(child)],
         liveness: Liveness::default(),
         rekey_after: None,
+        reauth_after: None,
+        unique: Unique::default(),
+        verify_rekey: false,
     };
     Configuration {
         connections: vec![Arc::new(connection)],

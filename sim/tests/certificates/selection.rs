@@ -11,6 +11,7 @@ fn connection(label: &str, id: Option<&str>, authentication: Authentication) -> 
         name: name(label),
         remote: Remote {
             address: None,
+            host: None,
             id: id.map(|id| id.parse().expect("a pattern")),
         },
         authentication,

@@ -52,6 +52,8 @@ fn child(child: &str, mode: Mode, local: &[&str], remote: &[&str]) -> Child {
         replay_window: usual.replay_window,
         hard_lifetime: usual.hard_lifetime,
         rekey_after: usual.rekey_after,
+        rekey_volume: usual.rekey_volume,
+        hard_volume: usual.hard_volume,
         priority: None,
         idle: None,
         without_sa: WithoutSa::Drop,

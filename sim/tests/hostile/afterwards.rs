@@ -126,6 +126,8 @@ fn clone_child(child: &ike::config::Child) -> ike::config::Child {
         replay_window: child.replay_window,
         hard_lifetime: child.hard_lifetime,
         rekey_after: child.rekey_after,
+        rekey_volume: child.rekey_volume,
+        hard_volume: child.hard_volume,
         priority: child.priority,
         idle: child.idle,
         without_sa: child.without_sa,

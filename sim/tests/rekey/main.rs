@@ -4,6 +4,9 @@
 mod answers;
 mod collisions;
 mod ike_sa;
+mod reauthentication;
+mod volume;
+mod wall_clock;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -54,16 +57,22 @@ fn busy_with(seed: u64, quality: Quality, configurations: [Configuration; 2]) ->
 
 /// An end whose child is replaced after this long.
 fn rekeying(end: &End, after: Duration) -> Configuration {
+    with_children(end, |child| child.rekey_after = Some(after))
+}
+
+/// An end whose children are changed.
+fn with_children(end: &End, change: impl Fn(&mut Child)) -> Configuration {
     let connection = end.connection();
     let children = connection.children.iter().map(|child| {
-        Arc::new(Child {
+        let mut child = Child {
             name: child.name.clone(),
             local: child.local.clone(),
             remote: child.remote.clone(),
             proposals: child.proposals.clone(),
-            rekey_after: Some(after),
             ..**child
-        })
+        };
+        change(&mut child);
+        Arc::new(child)
     });
     let children = children.collect();
     Configuration {

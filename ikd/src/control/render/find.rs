@@ -56,8 +56,9 @@ pub(in crate::control) fn last_failure(
 
 /// The configured address of a connection's peer.
 pub(in crate::control) fn peer_of(view: &View, connection: &Name) -> Option<String> {
-    let address = find(view, connection)?.connection.remote.address?;
-    Some(address.to_string())
+    let remote = &find(view, connection)?.connection.remote;
+    let address = remote.address.map(|address| address.to_string());
+    address.or_else(|| remote.host.as_ref().map(ToString::to_string))
 }
 
 /// Where a connection's peers are configured to be, and are now; `None`: there is no such connection.

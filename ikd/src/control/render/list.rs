@@ -110,6 +110,8 @@ fn connection(
     let credentials = view.facts.configuration.credentials.get(&configured.name);
     let credentials = credentials.map(Arc::as_ref);
     let remote_address = configured.remote.address.map(|address| address.to_string());
+    let host = configured.remote.host.as_ref().map(ToString::to_string);
+    let remote_address = remote_address.or(host);
     let failed = |(at, why): &(std::time::Duration, Failure)| {
         failure(why, at.as_secs(), remote_address.clone())
     };

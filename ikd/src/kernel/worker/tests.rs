@@ -98,6 +98,8 @@ fn impossible() -> KernelStep {
         reqid: 0x0100_0001,
         replay_window: 128,
         hard_lifetime: Duration::from_secs(60),
+        hard_volume: ike::config::Volume::default(),
+        soft_volume: ike::config::Volume::default(),
         tell_first_packet: false,
         answers: None,
     };

@@ -261,6 +261,24 @@ pub enum Cause {
     TakenDown,
     /// Another IKE SA with the same peer took its place.
     Replaced,
+    /// An IKE SA with the same peer stands, and the policy keeps the older one.
+    AlreadyConnected,
+    /// A Child SA that was made in IKE_AUTH cannot be rekeyed.
+    CannotRekey {
+        /// What we offered for it, in the words of the policy language.
+        offered: Vec<String>,
+        /// What the peer took of it in IKE_AUTH, where no key exchange is negotiated.
+        taken: String,
+        /// Why not.
+        cause: Box<Self>,
+    },
+    /// The name of the peer has no address.
+    NameNotResolved {
+        /// The name.
+        name: String,
+        /// The system's words.
+        words: String,
+    },
     /// The kernel refused an SA or a policy.
     Kernel(KernelFailure),
     /// The SA reached the end of its life in the kernel.
@@ -344,6 +362,9 @@ impl Cause {
             Self::DeletedByPeer => FailureCode::DeletedByPeer,
             Self::TakenDown => FailureCode::TakenDown,
             Self::Replaced => FailureCode::Replaced,
+            Self::AlreadyConnected => FailureCode::AlreadyConnected,
+            Self::CannotRekey { .. } => FailureCode::CannotRekey,
+            Self::NameNotResolved { .. } => FailureCode::NameNotResolved,
             Self::Kernel(_) => FailureCode::KernelRefused,
             Self::Expired => FailureCode::Expired,
             Self::Idle { .. } => FailureCode::Idle,

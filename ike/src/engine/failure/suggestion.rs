@@ -75,6 +75,15 @@ impl Failure {
                 "connections that share addresses should allow the same IKE proposals"
             }
             Cause::Kernel(failure) => return failure.suggestion().map(str::to_owned),
+            Cause::AlreadyConnected => {
+                "take the older IKE SA down, give each machine an identity of its own, or write `unique: replace`"
+            }
+            Cause::CannotRekey { .. } => {
+                "let both sides have the same key exchange for perfect forward secrecy in `esp:`, or none"
+            }
+            Cause::NameNotResolved { .. } => {
+                "check the name, and with `getent hosts` whether this machine can resolve it"
+            }
             Cause::NoRoute { .. } => "add a route to the peer, or give `local: address`",
             Cause::TooManyPolicies { .. } => {
                 "use prefixes instead of address or port ranges, or fewer of them"

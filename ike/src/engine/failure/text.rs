@@ -222,6 +222,21 @@ impl fmt::Display for Cause {
             Self::DeletedByPeer => f.write_str("the peer deleted it"),
             Self::TakenDown => f.write_str("it was taken down here"),
             Self::Replaced => f.write_str("a newer IKE SA with the same peer took its place"),
+            Self::AlreadyConnected => {
+                f.write_str("the peer is connected already, and the policy keeps the older IKE SA")
+            }
+            Self::CannotRekey {
+                offered,
+                taken,
+                cause,
+            } => write!(
+                f,
+                "the Child SA works now, and rekeying it does not: {cause}; we offer {}, the peer took {taken} in IKE_AUTH, where no key exchange is agreed on",
+                offered.join(", ")
+            ),
+            Self::NameNotResolved { name, words } => {
+                write!(f, "no address of {name} is known: {words}")
+            }
             Self::Kernel(failure) => write!(f, "the kernel refused: {failure}"),
             Self::Expired => f.write_str("its lifetime in the kernel ended"),
             Self::Idle { after } => write!(f, "it has carried nothing for {} s", after.as_secs()),

@@ -678,7 +678,11 @@ pub(super) fn told(cause: &Cause) -> NotifyType {
     match cause.notify() {
         _ if matches!(
             cause,
-            Cause::TakenDown | Cause::Replaced | Cause::Expired | Cause::Idle { .. }
+            Cause::TakenDown
+                | Cause::Replaced
+                | Cause::AlreadyConnected
+                | Cause::Expired
+                | Cause::Idle { .. }
         ) =>
         {
             NotifyType::TEMPORARY_FAILURE

@@ -21,14 +21,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::identity::Identity;
 use crate::config::proposal::EspSuite;
 use crate::config::selector::Selector;
-use crate::config::{Child, Mode};
+use crate::config::{Child, Mode, Name, Volume};
 use crate::crypto::schedule::ChildKeys;
 use crate::engine::failure::Cause;
 use crate::engine::io::{
     KernelAction, KernelStep, OnFailure, Packet, Path, PolicyAction, SaInstall, SaReference,
 };
+use crate::engine::lines::Whose;
 use crate::engine::policy_table::{self, Owner, Slots};
 use crate::engine::shared::{KernelOwner, Shared};
 use crate::wire::SecurityAssociation;
@@ -41,6 +43,7 @@ use super::established::Gone;
 use super::initiator::ts_payload;
 use super::rekeying::{Rekeying, shortened};
 use super::traffic::Traffic;
+use super::volume::Volumes;
 
 /// A Child SA that is in the kernel, or on its way there or from there.
 #[derive(Debug)]
@@ -60,10 +63,14 @@ pub(in crate::engine) struct ChildSa {
     /// Whether the kernel has been asked for an outbound SA that was kept back, and has not answered: until then its
     /// predecessor's stays.
     pub(super) is_activating: bool,
+    /// Whether the kernel tells of the first packet by the inbound SA, and so tells nothing else of it.
+    tells_first_packet: bool,
     /// Whether the kernel has been asked for the inbound SA, and not to delete it.
     receives: bool,
     /// The places of the line's policies, with the one that is in use.
     slots: Slots,
+    /// Whether it is to take the place of one of another IKE SA, whose reqid it has.
+    follows: bool,
 }
 
 /// What those have in common that replaced one another.
@@ -104,8 +111,10 @@ pub(in crate::engine) enum Then {
     TakesOver(u64),
     /// The same, but the peer agreed to less than before: it begins a line of its own.
     Supersedes(u64),
-    /// The peer rekeyed.
+    /// The peer rekeyed, or makes the child anew under another IKE SA.
     StandsBy,
+    /// It takes over from one of another IKE SA, unless that one is to stay.
+    Succeeds,
     /// Both rekeyed, and the peer's is kept: it receives until the peer knows.
     IsDeleted,
 }
@@ -120,10 +129,12 @@ enum WayOut {
 }
 
 impl ChildSa {
-    /// Asks the kernel to install what was negotiated, in order O1: the first of a line.
+    /// Asks the kernel to install what was negotiated, in order O1: the first of a line. Where another IKE SA with this peer
+    /// has the same child, it takes that one's place: at once where we asked for it, and otherwise when the peer has shown
+    /// that it receives (order O2).
     pub(super) fn install(
         shared: &mut Shared,
-        sa: IkeSpi,
+        (sa, connection, peer): (IkeSpi, &Name, &Identity),
         path: Path,
         negotiated: Negotiated,
         then: Then,
@@ -131,31 +142,56 @@ impl ChildSa {
         let mode = negotiated.child.mode;
         let slots = policy_table::slots(&negotiated.local, &negotiated.remote, mode)?;
         let (here, there) = (path.local.ip(), path.remote.ip());
-        let (number, reqid, priority) =
-            (shared.number(), shared.fresh_reqid(), negotiated.priority);
-        let line = Line {
-            first: number,
-            reqid,
-        };
-        let now = shared.now.boot;
-        let (mut this, inbound, outbound) = Self::new(number, line, path, negotiated, then, now);
-        this.slots = slots;
-        this.way_out = WayOut::Installed;
-        let owner = this.owner();
-        let protect = |source, destination| PolicyAction::Protect {
+        let (number, priority) = (shared.number(), negotiated.priority);
+        let protect = |source, destination, reqid| PolicyAction::Protect {
             mode,
             source,
             destination,
             reqid,
         };
+        let whose = Whose {
+            connection: connection.clone(),
+            child: negotiated.child.name.clone(),
+            peer: peer.clone(),
+        };
+        let ways = (protect(there, here, 0), protect(here, there, 0));
+        let followed = match then {
+            Then::First => shared.shared_reqid(sa, &whose, &slots, ways),
+            _ => None,
+        };
+        // Whether this IKE SA stays is known when all has been said of it: until then nothing goes out.
+        let then = match followed {
+            Some(_) if negotiated.initiator => Then::Succeeds,
+            Some(_) => Then::StandsBy,
+            None => then,
+        };
+        let reqid = followed.unwrap_or_else(|| shared.fresh_reqid());
+        let line = Line {
+            first: number,
+            reqid,
+        };
+        let volumes = Volumes::new(shared, &negotiated.child, negotiated.suite);
+        let named = (number, line);
+        let now = shared.now.boot;
+        let (mut this, inbound, outbound) = Self::new(named, path, negotiated, then, volumes, now);
+        let places = slots.all().count();
+        shared.lines.begin(reqid, whose, places, this.inbound);
+        this.slots = slots;
+        this.follows = followed.is_some();
+        let owner = this.owner();
         let mut steps = vec![add(inbound)];
         for &slot in &this.slots.inbound {
-            let coming = protect(there, here);
+            let coming = protect(there, here, reqid);
             steps.extend(shared.policies.set(slot, &owner, priority, coming));
         }
-        steps.push(add(outbound));
+        if followed.is_some() {
+            this.way_out = WayOut::KeptBack(Box::new(outbound));
+        } else {
+            this.way_out = WayOut::Installed;
+            steps.push(add(outbound));
+        }
         for &slot in &this.slots.outbound {
-            let going = protect(here, there);
+            let going = protect(here, there, reqid);
             steps.extend(shared.policies.set(slot, &owner, priority, going));
         }
         this.ask_kernel(shared, sa, steps);
@@ -173,15 +209,20 @@ impl ChildSa {
         line: Line,
         then: Then,
     ) -> Self {
-        let (number, now) = (shared.number(), shared.now.boot);
-        let (mut this, inbound, outbound) = Self::new(number, line, path, negotiated, then, now);
+        let volumes = Volumes::new(shared, &negotiated.child, negotiated.suite);
+        let named = (shared.number(), line);
+        let now = shared.now.boot;
+        let (mut this, inbound, outbound) = Self::new(named, path, negotiated, then, volumes, now);
+        shared.lines.go_on(line.reqid, this.inbound);
         let mut steps = vec![add(inbound)];
         match then {
             Then::First | Then::TakesOver(_) | Then::Supersedes(_) => {
                 steps.push(add(outbound));
                 this.way_out = WayOut::Installed;
             }
-            Then::StandsBy => this.way_out = WayOut::KeptBack(Box::new(outbound)),
+            Then::StandsBy | Then::Succeeds => {
+                this.way_out = WayOut::KeptBack(Box::new(outbound));
+            }
             Then::IsDeleted => {}
         }
         this.ask_kernel(shared, sa, steps);
@@ -191,11 +232,11 @@ impl ChildSa {
 
     /// With nothing in the kernel yet, and what is to be put there.
     fn new(
-        number: u64,
-        line: Line,
+        (number, line): (u64, Line),
         path: Path,
         negotiated: Negotiated,
         then: Then,
+        volumes: Volumes,
         now: Duration,
     ) -> (Self, SaInstall, SaInstall) {
         let Negotiated {
@@ -230,6 +271,8 @@ impl ChildSa {
         let (inbound, outbound) = (reference(spi_in, here), reference(spi_out, there));
         let install = |inbound: bool, sa: SaReference, source: IpAddr, keys| {
             let (encryption_key, integrity_key) = keys;
+            // The first packet that comes in shows that the peer sends by it, and so receives on it.
+            let tell_first_packet = inbound && then == Then::StandsBy;
             SaInstall {
                 mode: child.mode,
                 inbound,
@@ -242,8 +285,14 @@ impl ChildSa {
                 reqid: line.reqid,
                 replay_window: child.replay_window,
                 hard_lifetime: child.hard_lifetime,
-                // The first packet that comes in shows that the peer sends by it, and so receives on it.
-                tell_first_packet: inbound && then == Then::StandsBy,
+                hard_volume: volumes.hard,
+                // What the kernel tells of the first packet it does not tell again: the outbound SA has to do.
+                soft_volume: if tell_first_packet {
+                    Volume::default()
+                } else {
+                    volumes.soft
+                },
+                tell_first_packet,
                 answers: answers.filter(|_| !inbound),
             }
         };
@@ -264,8 +313,10 @@ impl ChildSa {
             traffic: Traffic::none(now),
             way_out: WayOut::Gone,
             is_activating: false,
+            tells_first_packet: then == Then::StandsBy,
             receives: true,
             slots: Slots::default(),
+            follows: false,
             child,
         };
         (this, installs.0, installs.1)
@@ -295,8 +346,13 @@ impl ChildSa {
         )
     }
 
+    /// Whether traffic goes out by it.
+    pub(in crate::engine) const fn is_used(&self) -> bool {
+        matches!(self.state, ChildState::InUse(_)) && !self.is_activating
+    }
+
     /// Whether its child is there by it, or will be.
-    pub(super) const fn stands(&self) -> bool {
+    pub(in crate::engine) const fn stands(&self) -> bool {
         !matches!(
             self.state,
             ChildState::Replaced(_)
@@ -330,6 +386,65 @@ impl ChildSa {
             self.way_out = WayOut::Gone;
             self.state = ChildState::Replaced(until);
         }
+    }
+
+    /// Whether a soft limit of this SA says that it has carried enough: the first packet that comes in does not.
+    pub(super) fn counts(&self, sa: SaReference) -> bool {
+        sa == self.outbound || !self.tells_first_packet
+    }
+
+    /// Whether it waits to take the place of one of another IKE SA, or does so now.
+    pub(super) const fn follows(&self) -> bool {
+        self.follows
+    }
+
+    /// It has taken the place of one of another IKE SA, if it was to.
+    pub(super) const fn has_followed(&mut self) -> bool {
+        std::mem::replace(&mut self.follows, false)
+    }
+
+    /// Lets traffic go out by it, beside the one of another IKE SA that it follows, which stops when the kernel has this one.
+    pub(super) fn follow(&mut self, shared: &mut Shared, sa: IkeSpi) {
+        if let WayOut::KeptBack(install) = std::mem::replace(&mut self.way_out, WayOut::Installed) {
+            self.is_activating = true;
+            self.ask_kernel(shared, sa, vec![add(*install)]);
+        }
+        self.state = ChildState::InUse(shared.now.boot);
+    }
+
+    /// One of another IKE SA has taken its place: it sends no more, and leaves it the policies.
+    pub(super) fn is_followed(&mut self, shared: &mut Shared, until: Duration) {
+        self.stop_sending(shared);
+        self.leave_policies(shared);
+        self.follows = false;
+        self.state = ChildState::Replaced(until);
+    }
+
+    /// Comes to another IKE SA, whose Child SA of this line goes on: what is still under way is received until this time.
+    /// Who goes on takes its outbound SA out of the kernel when it has its own there.
+    pub(super) fn comes_to(
+        &mut self,
+        shared: &mut Shared,
+        sa: IkeSpi,
+        line: Line,
+        until: Duration,
+    ) {
+        self.leave_policies(shared);
+        self.line = line;
+        self.follows = false;
+        self.state = ChildState::Lingering(until);
+        for reference in [self.inbound, self.outbound] {
+            let place = (reference.spi, reference.destination);
+            if let Some(owner) = shared.esp.get_mut(&place) {
+                *owner = sa;
+            }
+        }
+    }
+
+    fn leave_policies(&mut self, shared: &mut Shared) {
+        let owner = self.owner();
+        let steps = shared.unset_all(&std::mem::take(&mut self.slots), &owner);
+        shared.apply(KernelOwner::Removal, steps, OnFailure::Continue);
     }
 
     const fn owner(&self) -> Owner {
@@ -386,6 +501,7 @@ impl ChildSa {
             shared.forget_esp(reference);
         }
         steps.extend(sends.into_iter().chain(receives).map(delete));
+        shared.lines.leave(self.line.reqid, self.inbound);
         shared.apply(KernelOwner::Removal, steps, OnFailure::Continue);
     }
 
@@ -407,6 +523,7 @@ impl ChildSa {
             shared.forget_esp(reference);
         }
         (self.way_out, self.receives) = (WayOut::Gone, false);
+        shared.lines.leave(self.line.reqid, self.inbound);
         shared.apply(KernelOwner::Removal, steps, OnFailure::Continue);
     }
 

@@ -65,8 +65,10 @@ impl IkeSa {
         let mut known = true;
         let channel = match state {
             State::Established(mut state) => {
-                for mut child in std::mem::take(&mut state.children) {
-                    self.child_down(shared, &mut child, failure.clone());
+                for child in std::mem::take(&mut state.children) {
+                    if let Some(mut child) = self.leave(shared, child, &failure) {
+                        self.child_down(shared, &mut child, failure.clone());
+                    }
                 }
                 let waiters = std::mem::take(&mut state.rekeying.waiters);
                 answer_all(shared, waiters, || Reply::Failed(Box::new(failure.clone())));

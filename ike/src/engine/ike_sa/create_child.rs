@@ -168,7 +168,12 @@ impl IkeSa {
                     let new = ChildSa::install_successor(shared, own, path, negotiated, line, then);
                     return established.add(new);
                 }
-                ChildSa::install(shared, own, path, negotiated, Then::First)
+                let whose = (
+                    own,
+                    &established.connection.name,
+                    established.peer.identity(),
+                );
+                ChildSa::install(shared, whose, path, negotiated, Then::First)
                     .map(|child| established.add(child))
             }
             Err(cause) => Err(cause),
@@ -286,7 +291,14 @@ impl IkeSa {
                     shared, own, path, negotiated, line, then,
                 ))
             }
-            None => ChildSa::install(shared, own, path, negotiated, Then::First),
+            None => {
+                let whose = (
+                    own,
+                    &established.connection.name,
+                    established.peer.identity(),
+                );
+                ChildSa::install(shared, whose, path, negotiated, Then::First)
+            }
         };
         match installed {
             Ok(child) => {
@@ -413,12 +425,27 @@ impl IkeSa {
             Then::First | Then::Supersedes(_) => {
                 child.state = ChildState::InUse(shared.now.boot);
                 child.traffic = Traffic::none(shared.now.boot);
+                if child.follows() {
+                    return self.activated(shared, number);
+                }
                 announce(shared, &established.connection.name, child);
+                // What IKE_AUTH has made is the first, and begun by us: nothing else has been asked yet.
+                let of_ike_auth = self.initiator && self.window.next_outgoing() == Some(2);
+                if of_ike_auth && established.connection.verify_rekey {
+                    established.verified = Some(number);
+                    return self.begin(shared, Task::RekeyChild(number));
+                }
                 if let Then::Supersedes(old) = then {
                     self.superseded(shared, old);
                 }
             }
             Then::StandsBy => child.state = ChildState::Standby,
+            Then::Succeeds => {
+                child.state = ChildState::Standby;
+                if !self.is_to_be_deleted() {
+                    self.activate(shared, number);
+                }
+            }
             Then::TakesOver(old) => self.takes_over(shared, number, old),
             Then::IsDeleted => {
                 child.state = ChildState::Deleting;
@@ -458,7 +485,7 @@ impl IkeSa {
                 self.rekeying_failed(shared, old, failure);
             }
             Then::First => self.child_failed(shared, Some(&child.child), failure),
-            Then::StandsBy | Then::IsDeleted => {}
+            Then::StandsBy | Then::Succeeds | Then::IsDeleted => {}
         }
         self.begin(shared, Task::DeleteChild(child.gone()));
     }

@@ -68,6 +68,36 @@ impl Established {
     }
 }
 
+impl ChildSa {
+    /// Leaves the kernel and, if it stood for its child, says so.
+    pub(in crate::engine) fn ends(
+        &mut self,
+        shared: &mut Shared,
+        connection: Name,
+        reason: Failure,
+    ) {
+        self.remove(shared);
+        let waiters = std::mem::take(&mut self.rekeying.waiters);
+        answer_all(shared, waiters, || Reply::Failed(Box::new(reason.clone())));
+        let child = self.child.name.clone();
+        if self.holds_the_line() {
+            shared.event(Event::ChildDown {
+                connection: connection.clone(),
+                child: child.clone(),
+                spi_in: self.inbound.spi,
+                reason: reason.clone(),
+            });
+        }
+        if self.holds_the_line() || self.is_current() {
+            shared.notice(Notice::ChildDown {
+                connection,
+                child,
+                failure: reason,
+            });
+        }
+    }
+}
+
 impl IkeSa {
     /// What is due for the children now.
     pub(super) fn children_tick(&mut self, shared: &mut Shared) {
@@ -148,9 +178,11 @@ impl IkeSa {
             established.children[at].state = ChildState::Orphaned;
             return;
         }
-        let mut child = established.children.remove(at);
+        let child = established.children.remove(at);
         let reason = Failure::new(Step::Informational, Cause::DeletedByPeer);
-        self.child_down(shared, &mut child, reason);
+        if let Some(mut child) = self.leave(shared, child, &reason) {
+            self.child_down(shared, &mut child, reason);
+        }
     }
 
     /// Both sides have let go of it: it sends no more, and receives what is still under way.
@@ -199,27 +231,9 @@ impl IkeSa {
 
     /// Takes a Child SA out of the kernel and, if it stood for its child, says so.
     pub(super) fn child_down(&self, shared: &mut Shared, child: &mut ChildSa, reason: Failure) {
-        child.remove(shared);
-        let waiters = std::mem::take(&mut child.rekeying.waiters);
-        answer_all(shared, waiters, || Reply::Failed(Box::new(reason.clone())));
-        let Some(connection) = self.connection_name() else {
-            return;
-        };
-        let name = child.child.name.clone();
-        if child.holds_the_line() {
-            shared.event(Event::ChildDown {
-                connection: connection.clone(),
-                child: name.clone(),
-                spi_in: child.inbound.spi,
-                reason: reason.clone(),
-            });
-        }
-        if child.holds_the_line() || child.is_current() {
-            shared.notice(Notice::ChildDown {
-                connection,
-                child: name,
-                failure: reason,
-            });
+        match self.connection_name() {
+            Some(connection) => child.ends(shared, connection, reason),
+            None => child.remove(shared),
         }
     }
 
@@ -267,7 +281,12 @@ impl IkeSa {
 
     /// A Child SA is at its end from our side: the peer is told that it is gone, or, if it waits for it, that it will not
     /// be.
-    fn child_ended(&mut self, shared: &mut Shared, mut child: ChildSa, failure: Failure) {
+    fn child_ended(&mut self, shared: &mut Shared, child: ChildSa, failure: Failure) {
+        let gone = child.gone();
+        let mut child = match self.leave(shared, child, &failure) {
+            None => return self.begin(shared, Task::DeleteChild(gone)),
+            Some(child) => child,
+        };
         self.child_down(shared, &mut child, failure.clone());
         if matches!(child.state, ChildState::Orphaned) {
             return;
@@ -336,11 +355,27 @@ impl IkeSa {
             return;
         };
         match child.state {
-            ChildState::Standby if child.inbound == sa => self.activate(shared, number),
-            ChildState::InUse(_) if child.outbound == sa => {
-                self.begin(shared, Task::RekeyChild(number));
+            ChildState::Standby if child.inbound == sa && !self.is_to_be_deleted() => {
+                self.activate(shared, number);
             }
+            ChildState::InUse(_) if child.counts(sa) => self.has_carried_enough(shared, number),
             _ => {}
+        }
+    }
+
+    /// It is time to replace a Child SA, unless that is under way, or has failed and will be tried again.
+    fn has_carried_enough(&mut self, shared: &mut Shared, number: u64) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let under_way = established.is_to_be_rekeyed(number);
+        let Some(at) = established.place_of(number).filter(|_| !under_way) else {
+            return;
+        };
+        let rekeying = &mut established.children[at].rekeying;
+        if !rekeying.has_failed() {
+            rekeying.at = None;
+            self.begin(shared, Task::RekeyChild(number));
         }
     }
 

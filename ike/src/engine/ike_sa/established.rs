@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   tasks --pump--> exchange (one at a time: the window is one) --response--> done, next task
-//!   silence --liveness interval--> an empty INFORMATIONAL; no answer to it: the peer is gone
+//!   silence --> an empty INFORMATIONAL ([`super::liveness`])
 //! ```
 //!
 //! How its children end: [`super::end_child`]; how they are replaced: [`super::rekey_child`].
@@ -20,6 +20,7 @@ use crate::engine::channel::Channel;
 use crate::engine::failure::{Cause, Failure, Step};
 use crate::engine::io::Packet;
 use crate::engine::shared::Shared;
+use crate::engine::window::jittered;
 use crate::wire::Delete;
 use crate::wire::IkeSpi;
 use crate::wire::numbers::{ExchangeType, NotifyType, ProtocolId};
@@ -29,10 +30,14 @@ use super::child::{Negotiated, Proposed};
 use super::child_sa::{ChildSa, ChildState, Line, Then};
 use super::close::Tell;
 use super::create_child::Answering;
+use super::liveness::Heard;
 use super::rekey_child::Undecided;
 use super::rekey_ike::RekeyIke;
 use super::rekeying::{Rekeying, shortened};
 use super::{IkeSa, Keyed, Opened, State};
+
+/// How soon after the clock was set what is overdue is replaced: not all in one moment.
+const SPREAD: Duration = Duration::from_secs(1);
 
 /// What only an IKE SA with a proven peer has.
 #[derive(Debug)]
@@ -53,6 +58,8 @@ pub(in crate::engine) struct Established {
     pub(super) undecided: Option<Box<Undecided>>,
     /// When and how it is replaced.
     pub(super) rekeying: Rekeying,
+    /// When both ends are to prove again who they are, under a fresh IKE SA. An heir has that of the one before it.
+    pub(super) reauthentication: Rekeying,
     /// The heir that the peer has asked for while we ask for one, too.
     pub(super) heir: Option<IkeSpi>,
     /// Whether it counts: an heir does not, before it has inherited.
@@ -61,6 +68,10 @@ pub(in crate::engine) struct Established {
     pub(super) redundant_until: Option<Duration>,
     /// Since when the kernel is being asked what Child SAs have carried.
     pub(super) looking_since: Option<Duration>,
+    /// What is known of the peer's traffic.
+    pub(super) heard: Heard,
+    /// The Child SA that is rekeyed to see whether it can be, by its number.
+    pub(super) verified: Option<u64>,
     /// What the peer has deleted, by its SPIs, that the answer to our request may be about to name.
     pub(super) deleted_early: Vec<u32>,
 }
@@ -154,10 +165,13 @@ impl Established {
             answering: None,
             undecided: None,
             rekeying: Rekeying::default(),
+            reauthentication: Rekeying::default(),
             heir: None,
             announced: false,
             redundant_until: None,
             looking_since: None,
+            heard: Heard::default(),
+            verified: None,
             deleted_early: Vec::new(),
         }
     }
@@ -168,12 +182,19 @@ impl Established {
         self.rekeying = Rekeying::due(after.map(|after| shortened(after, shared)));
     }
 
+    /// From now on it is time to authenticate again after as long as the policy says.
+    pub(super) fn plan_reauthentication(&mut self, shared: &mut Shared) {
+        let after = self.connection.reauth_after;
+        self.reauthentication = Rekeying::due(after.map(|after| shortened(after, shared)));
+    }
+
     /// Takes what the one before it has.
     pub(super) fn take_over(&mut self, before: &mut Self) {
         self.announced = true;
         self.redundant_until = None;
         self.connection = before.connection.clone();
         self.children = std::mem::take(&mut before.children);
+        self.reauthentication = std::mem::take(&mut before.reauthentication);
         let tasks = std::mem::take(&mut before.tasks);
         let go_on = |task: &Task| !matches!(task, Task::RekeyIke | Task::Liveness);
         self.tasks.extend(tasks.into_iter().filter(go_on));
@@ -221,6 +242,31 @@ impl Established {
         found.map(|sa| sa.line)
     }
 
+    /// Whether a Child SA is to be rekeyed when the window is free.
+    pub(super) fn has_queued_rekeying_of(&self, number: u64) -> bool {
+        let is = |task: &Task| matches!(task, Task::RekeyChild(queued) if *queued == number);
+        self.tasks.iter().any(is)
+    }
+
+    /// The wall clock was set forward, and the kernel's lifetimes go by it: what is to be replaced in time is so much
+    /// sooner.
+    pub(in crate::engine) fn bring_forward(&mut self, by: Duration, shared: &mut Shared) {
+        for child in &mut self.children {
+            let no_sooner = shared.now.boot + jittered(SPREAD, &mut *shared.random);
+            child.rekeying.bring_forward(by, no_sooner);
+        }
+    }
+
+    /// How often authenticating again has failed.
+    pub(in crate::engine) const fn reauthentication_failures(&self) -> u32 {
+        self.reauthentication.failures()
+    }
+
+    /// Whether nothing of ours is under way.
+    pub(in crate::engine) fn exchanges_nothing(&self) -> bool {
+        self.exchange.is_none() && self.tasks.is_empty()
+    }
+
     /// Whether a Delete of ours names the Child SA that the peer knows by this SPI.
     pub(super) fn is_deleting(&self, outbound: u32) -> bool {
         let names = |gone: &Gone| gone.outbound == Some(outbound);
@@ -237,12 +283,6 @@ impl Established {
             proposed.wanted = false;
         }
     }
-
-    /// When the peer is to be asked whether it is there.
-    pub(super) fn liveness_deadline(&self, last_heard: Duration) -> Option<Duration> {
-        let interval = self.connection.liveness.interval;
-        (!interval.is_zero()).then(|| last_heard + interval)
-    }
 }
 
 impl IkeSa {
@@ -257,6 +297,15 @@ impl IkeSa {
     /// Begins the next task, if the window is free.
     pub(in crate::engine) fn pump(&mut self, shared: &mut Shared) {
         while self.window.outstanding().is_none() {
+            // The last message ID is for the goodbye.
+            let last = shared.limits.requests_per_ike_sa.saturating_sub(1);
+            let wanted = self
+                .established()
+                .is_some_and(|state| !state.tasks.is_empty());
+            if wanted && self.window.next_outgoing().is_none_or(|id| id >= last) {
+                let failure = Failure::new(Step::Informational, Cause::Exhausted);
+                return self.close(shared, failure, Tell::Delete);
+            }
             let State::Established(established) = &mut self.state else {
                 return;
             };
@@ -287,15 +336,30 @@ impl IkeSa {
         }
     }
 
-    /// Asks for a sign of life, if nothing was heard for long enough and nothing is being asked.
-    pub(super) fn ask_for_life(&mut self, shared: &mut Shared) {
-        let heard = self.last_heard.unwrap_or(self.since);
-        let due = |established: &Established| established.liveness_deadline(heard);
-        let due = self.established().and_then(due);
-        let silent = due.is_some_and(|due| due <= shared.now.boot);
-        if silent && self.window.outstanding().is_none() {
-            self.begin(shared, Task::Liveness);
+    /// Has the IKE SA rekeyed well before its message IDs run out, in either direction: they do not come round again (RFC 7296
+    /// section 2.2).
+    pub(super) fn watch_message_ids(&mut self, shared: &Shared) {
+        let half = shared.limits.requests_per_ike_sa / 2;
+        let used = self
+            .window
+            .expected_incoming()
+            .max(self.window.next_outgoing().unwrap_or(u32::MAX));
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let queued = |task: &Task| matches!(task, Task::RekeyIke);
+        let rekeying = &mut established.rekeying;
+        if used < half
+            || rekeying.has_failed()
+            || established.heir.is_some()
+            || established.redundant_until.is_some()
+            || matches!(established.exchange, Some(Exchange::RekeyIke(_)))
+            || established.tasks.iter().any(queued)
+        {
+            return;
         }
+        let soon = shared.now.boot + SPREAD;
+        rekeying.at = Some(rekeying.at.map_or(soon, |at| at.min(soon)));
     }
 
     /// The response to the exchange that is under way.
@@ -388,6 +452,22 @@ impl IkeSa {
             established.connection = connection.clone();
             self.connection = Some(connection.clone());
         }
+    }
+
+    /// Authenticating again came to nothing: when it is tried again by itself, if the policy says so.
+    pub(in crate::engine) fn try_reauthentication_again(
+        &mut self,
+        shared: &mut Shared,
+        cause: &Cause,
+    ) -> Option<Duration> {
+        let State::Established(established) = &mut self.state else {
+            return None;
+        };
+        let retry_in = established.reauthentication.failed(shared, cause);
+        if established.connection.reauth_after.is_none() {
+            established.reauthentication.at = None;
+        }
+        retry_in.filter(|_| established.reauthentication.at.is_some())
     }
 
     /// Forgets children that are asked for and not begun yet.

@@ -27,12 +27,15 @@ mod end_child;
 mod established;
 mod initiator;
 mod keyed;
+mod liveness;
 mod rekey_child;
 mod rekey_ike;
 mod rekeying;
 mod responder;
 mod send;
+mod succession;
 mod traffic;
+mod volume;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -54,6 +57,7 @@ pub(super) use child_sa::{ChildSa, ChildState};
 pub(super) use close::Tell;
 pub(super) use established::{Established, Task};
 pub(super) use initiator::{Intent, start};
+pub(super) use rekeying::DELETE_DUE;
 pub(super) use responder::{InitRefusal, answer_init};
 
 use close::{Closing, GHOST_TIME};
@@ -184,6 +188,13 @@ impl IkeSa {
         }
     }
 
+    /// The wall clock was set forward.
+    pub(super) fn bring_forward(&mut self, by: Duration, shared: &mut Shared) {
+        if let State::Established(established) = &mut self.state {
+            established.bring_forward(by, shared);
+        }
+    }
+
     /// When [`Self::tick`] wants to be called.
     pub(super) fn deadline(&self, shared: &Shared) -> Option<Duration> {
         let asked = self.window.deadline(self.give_up());
@@ -204,6 +215,7 @@ impl IkeSa {
                     .chain(established.children_deadline())
                     .chain(established.look_deadline())
                     .chain(established.rekeying.at)
+                    .chain(established.reauthentication.at)
                     .chain(established.redundant_until)
                     .min()
             }
@@ -256,6 +268,11 @@ impl IkeSa {
                 .is_some_and(|until| until <= now)
             {
                 return self.close_for(shared, Cause::Replaced);
+            }
+            let again = &mut established.reauthentication.at;
+            if again.take_if(|at| *at <= now).is_some() {
+                let sa = own_spi(self.spis, self.initiator);
+                shared.notice(Notice::Reauthenticate { sa });
             }
             if established.rekeying.at.take_if(|at| *at <= now).is_some() {
                 self.begin(shared, Task::RekeyIke);
@@ -326,6 +343,7 @@ impl IkeSa {
                 reason,
             });
         }
+        self.watch_message_ids(shared);
     }
 
     fn request(
@@ -486,15 +504,21 @@ impl IkeSa {
 
     /// The answer to a question of this IKE SA: to the last one, for it waits for one at a time, but for looks at traffic.
     pub(super) fn answer(&mut self, shared: &mut Shared, id: QuestionId, answer: Answer) {
-        if let Answer::SaUse(uses) = answer {
-            return self.traffic_told(shared, &uses);
-        }
-        if self.question.take_if(|asked| *asked == id).is_none() {
+        let is_last = self.question.take_if(|asked| *asked == id).is_some();
+        let answer = match answer {
+            Answer::SaUse(uses) if is_last => return self.packets_told(shared, &uses),
+            Answer::SaUse(uses) => return self.traffic_told(shared, &uses),
+            answer => answer,
+        };
+        if !is_last {
             return;
         }
         match (&self.state, answer) {
             (State::Routing(_), Answer::LocalAddress(address)) => {
                 initiator::routed(self, shared, address)
+            }
+            (State::Routing(_), Answer::Resolved(addresses)) => {
+                initiator::resolved(self, shared, addresses)
             }
             (State::Signing(_), answer) => initiator::signed(self, shared, answer),
             (State::Verifying(_), Answer::Psk(answer)) => initiator::verified(self, shared, answer),
@@ -536,6 +560,7 @@ impl IkeSa {
         initial_contact: bool,
     ) {
         established.plan_rekeying(shared);
+        established.plan_reauthentication(shared);
         let connection = established.connection.clone();
         shared.event(Event::IkeSaEstablished {
             connection: connection.name.clone(),

@@ -13,13 +13,13 @@
 //!
 //! What comes when X is no longer to be rekeyed: TEMPORARY_FAILURE while it is about to go, CHILD_SA_NOT_FOUND when it is
 //! gone. What comes as an answer: TEMPORARY_FAILURE puts it off, with growing pauses and for some minutes at most;
-//! CHILD_SA_NOT_FOUND means a fresh one; whatever else fails is tried again, for X goes on until its hard lifetime.
+//! CHILD_SA_NOT_FOUND means a fresh one; NO_ADDITIONAL_SAS a fresh IKE SA, in which that one has its place; whatever else fails is tried again, for X goes on until its hard lifetime.
 
 use crate::config::Name;
 use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure, Step};
 use crate::engine::io::{CommandId, Reply};
-use crate::engine::shared::Shared;
+use crate::engine::shared::{Notice, Shared};
 use crate::wire::Notify;
 use crate::wire::numbers::{NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
@@ -102,6 +102,11 @@ impl Established {
                 && other.number != of.number
                 && matches!(other.state, ChildState::Standby | ChildState::Installing(_))
         })
+    }
+
+    /// Whether it is being rekeyed by us, or will be as soon as the window is free.
+    pub(super) fn is_to_be_rekeyed(&self, number: u64) -> bool {
+        self.is_being_rekeyed(number) || self.has_queued_rekeying_of(number)
     }
 
     /// Whether our request to rekey it is out, or answered and not installed yet.
@@ -253,7 +258,12 @@ impl IkeSa {
         }
         // The peer has become narrower: what is left is a line of its own.
         let then = Then::Supersedes(replaces.number);
-        match ChildSa::install(shared, own, path, negotiated, then) {
+        let whose = (
+            own,
+            &established.connection.name,
+            established.peer.identity(),
+        );
+        match ChildSa::install(shared, whose, path, negotiated, then) {
             Ok(new) => established.add(new),
             Err(cause) => {
                 let failure = Failure::new(Step::Kernel, cause);
@@ -315,6 +325,7 @@ impl IkeSa {
 
     /// The kernel sends by the new one: those before it send no more.
     pub(super) fn activated(&mut self, shared: &mut Shared, number: u64) {
+        let own = self.own_spi();
         let State::Established(established) = &mut self.state else {
             return;
         };
@@ -328,6 +339,15 @@ impl IkeSa {
         for child in established.children.iter_mut().filter(before) {
             child.stop_sending(shared);
         }
+        if established
+            .numbered(number)
+            .is_some_and(ChildSa::has_followed)
+        {
+            shared.notice(Notice::TakenOver {
+                sa: own,
+                child: number,
+            });
+        }
     }
 
     /// Traffic goes out by this one from now on; the one before it leaves it the policies of the line.
@@ -340,6 +360,9 @@ impl IkeSa {
         let Some(at) = children.iter().position(|child| child.number == number) else {
             return;
         };
+        if children[at].follows() {
+            return children[at].follow(shared, own);
+        }
         let mut new = children.remove(at);
         let holds = |child: &&mut ChildSa| child.line == new.line && child.holds_the_line();
         let Some(before) = children.iter_mut().find(holds) else {
@@ -364,6 +387,7 @@ impl IkeSa {
 
     /// Our rekeying came to nothing.
     pub(super) fn rekeying_failed(&mut self, shared: &mut Shared, number: u64, failure: Failure) {
+        let own = self.own_spi();
         let State::Established(established) = &mut self.state else {
             return;
         };
@@ -387,6 +411,18 @@ impl IkeSa {
             self.child_down(shared, &mut old, failure);
             return self.begin(shared, Task::CreateChild(old.child));
         }
+        // A peer that makes no Child SAs but in IKE_AUTH: there is a fresh one under a fresh IKE SA.
+        if refused == Some(NotifyType::NO_ADDITIONAL_SAS) {
+            shared.notice(Notice::Reauthenticate { sa: own });
+        }
+        let put_off = refused == Some(NotifyType::TEMPORARY_FAILURE);
+        let failure = match established.verified {
+            Some(verified) if verified == number && !put_off => {
+                established.verified = None;
+                cannot_be(&established.children[at], failure)
+            }
+            _ => failure,
+        };
         let old = &mut established.children[at];
         let retry_in = old.rekeying.failed(shared, &failure.cause);
         let waiters = old.rekeying.disappointed(retry_in);
@@ -417,8 +453,19 @@ impl IkeSa {
         };
         child.rekeying.waiters.push(command);
         child.rekeying.at = None;
-        if !established.is_being_rekeyed(number) {
+        if !established.is_to_be_rekeyed(number) {
             self.begin(shared, Task::RekeyChild(number));
         }
     }
+}
+
+/// What was to show whether a Child SA can be rekeyed has shown that it cannot.
+fn cannot_be(child: &ChildSa, failure: Failure) -> Failure {
+    let offered = child.child.proposals.iter();
+    let cause = Cause::CannotRekey {
+        offered: offered.map(ToString::to_string).collect(),
+        taken: child.suite.to_string(),
+        cause: Box::new(failure.cause),
+    };
+    Failure::new(failure.step, cause)
 }

@@ -446,11 +446,17 @@ impl IkeSa {
         }
     }
 
-    /// Our rekeying came to nothing: the IKE SA goes on, and it is tried again.
+    /// Our rekeying came to nothing: the IKE SA goes on, and it is tried again; by a fresh one, where the peer makes none
+    /// under it.
     fn ike_rekeying_failed(&mut self, shared: &mut Shared, failure: Failure) {
+        let own = self.own_spi();
         let State::Established(established) = &mut self.state else {
             return;
         };
+        let notify = NotifyType::NO_ADDITIONAL_SAS;
+        if failure.cause == (Cause::Refused { notify }) {
+            shared.notice(Notice::Reauthenticate { sa: own });
+        }
         let retry_in = established.rekeying.failed(shared, &failure.cause);
         let waiters = established.rekeying.disappointed(retry_in);
         self.tell_rekey_failed(shared, failure.clone(), retry_in);

@@ -15,7 +15,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(300);
 /// How long the peer may put us off before the IKE SA counts as broken (RFC 7296 section 2.25).
 const PUT_OFF_TIME: Duration = Duration::from_secs(300);
 /// How long the peer may take to delete what it has replaced.
-pub(super) const DELETE_DUE: Duration = Duration::from_secs(60);
+pub(in crate::engine) const DELETE_DUE: Duration = Duration::from_secs(60);
 
 /// When we replace an SA, and how that went so far.
 #[derive(Debug, Default)]
@@ -36,6 +36,23 @@ impl Rekeying {
         Self {
             at,
             ..Self::default()
+        }
+    }
+
+    /// Whether it came to nothing, so that the next attempt waits for its time.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// How often.
+    pub(super) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Begins sooner, where nothing is under way.
+    pub(super) fn bring_forward(&mut self, by: Duration, no_sooner: Duration) {
+        if let Some(at) = &mut self.at {
+            *at = at.saturating_sub(by).max(no_sooner).min(*at);
         }
     }
 

@@ -58,7 +58,8 @@ impl IkeSa {
         exchange: ExchangeType,
         payloads: &[Payload<'_>],
     ) {
-        let Some(message_id) = self.window.next_outgoing() else {
+        let limit = shared.limits.requests_per_ike_sa;
+        let Some(message_id) = self.window.next_outgoing().filter(|id| *id < limit) else {
             return self.fail(shared, Failure::new(step_of(exchange), Cause::Exhausted));
         };
         let header = self.header(exchange, message_id, false);

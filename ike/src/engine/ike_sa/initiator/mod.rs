@@ -36,6 +36,10 @@ pub(in crate::engine) struct Intent {
     pub(in crate::engine) child: Option<Arc<Child>>,
     /// Whether we know of no other IKE SA with this peer (RFC 7296 section 2.4).
     pub(in crate::engine) initial_contact: bool,
+    /// Where the peer is, where the connection does not say so.
+    pub(in crate::engine) peer: Option<IpAddr>,
+    /// How many attempts have failed before this one: of a name's addresses, each has its turn.
+    pub(in crate::engine) turn: u32,
 }
 
 /// An attempt under way: an [`Intent`], with the credentials as they were when it began.
@@ -46,10 +50,11 @@ pub(in crate::engine) struct Attempt {
     initial_contact: bool,
 }
 
-/// Waits for the address to speak from.
+/// Waits for the address to speak to, where the peer is given by its name, then for the address to speak from.
 #[derive(Debug)]
 pub(in crate::engine) struct Routing {
     attempt: Attempt,
+    turn: u32,
 }
 
 /// Begins an IKE SA.
@@ -62,18 +67,26 @@ pub(in crate::engine) fn start(
         connection,
         child,
         initial_contact,
+        peer,
+        turn,
     } = intent;
-    let remote = connection.remote.address.ok_or(Cause::NoRemoteAddress)?;
+    let host = connection.remote.host.clone();
+    let there = peer.filter(|_| host.is_none());
+    let known = connection.remote.address.or(there);
+    if known.is_none() && host.is_none() {
+        return Err(Cause::NoRemoteAddress);
+    }
     let now = shared.now.boot;
-    let any: IpAddr = if remote.is_ipv4() {
-        [0; 4].into()
-    } else {
-        [0; 16].into()
+    let any = |like: Option<IpAddr>| -> IpAddr {
+        match like {
+            Some(IpAddr::V6(_)) => [0; 16].into(),
+            _ => [0; 4].into(),
+        }
     };
     let local = connection.local.address;
     let path = Path {
-        local: SocketAddr::new(local.unwrap_or(any), IKE_PORT),
-        remote: SocketAddr::new(remote, IKE_PORT),
+        local: SocketAddr::new(local.unwrap_or_else(|| any(known)), IKE_PORT),
+        remote: SocketAddr::new(known.unwrap_or_else(|| any(local)), IKE_PORT),
     };
     let mut sa = Box::new(IkeSa {
         spis: IkeSpis {
@@ -98,20 +111,63 @@ pub(in crate::engine) fn start(
                 child,
                 initial_contact,
             },
+            turn,
         }),
     });
-    match local {
-        Some(address) => routed(&mut sa, shared, Ok(address)),
-        None => {
-            sa.ask(shared, Question::LocalAddress { remote });
-        }
+    match (known, host) {
+        (Some(remote), _) => find_local(&mut sa, shared, local, remote),
+        (None, Some(name)) => sa.ask(shared, Question::Resolve { name }),
+        (None, None) => {}
     }
     Ok(sa)
 }
 
+/// We know the address to speak to.
+fn find_local(sa: &mut IkeSa, shared: &mut Shared, local: Option<IpAddr>, remote: IpAddr) {
+    match local {
+        Some(address) => routed(sa, shared, Ok(address)),
+        None => sa.ask(shared, Question::LocalAddress { remote }),
+    }
+}
+
+/// The peer's name has these addresses: the one whose turn it is, of our own address's family where that is given.
+pub(super) fn resolved(
+    sa: &mut IkeSa,
+    shared: &mut Shared,
+    addresses: Result<Vec<IpAddr>, String>,
+) {
+    let State::Routing(Routing { attempt, turn }) = &sa.state else {
+        return;
+    };
+    let connection = &attempt.party.connection;
+    let local = connection.local.address;
+    let fits = |address: &IpAddr| local.is_none_or(|local| local.is_ipv4() == address.is_ipv4());
+    let usable = addresses.and_then(|addresses| {
+        let usable: Vec<_> = addresses.into_iter().filter(fits).collect();
+        if usable.is_empty() {
+            return Err("it has none of the family of `local: address`".to_owned());
+        }
+        let at = usize::try_from(*turn).unwrap_or_default() % usable.len();
+        Ok(usable[at])
+    });
+    match usable {
+        Ok(remote) => {
+            sa.path.remote.set_ip(remote);
+            find_local(sa, shared, local, remote);
+        }
+        Err(words) => {
+            let host = connection.remote.host.as_ref();
+            let name = host.map(ToString::to_string).unwrap_or_default();
+            let cause = Cause::NameNotResolved { name, words };
+            sa.fail(shared, Failure::new(Step::Start, cause));
+        }
+    }
+}
+
 /// We know the address to speak from: IKE_SA_INIT goes out.
 pub(super) fn routed(sa: &mut IkeSa, shared: &mut Shared, address: Result<IpAddr, String>) {
-    let State::Routing(Routing { attempt }) = std::mem::replace(&mut sa.state, State::Gone) else {
+    let State::Routing(Routing { attempt, .. }) = std::mem::replace(&mut sa.state, State::Gone)
+    else {
         return;
     };
     let name = attempt.party.connection.name.clone();

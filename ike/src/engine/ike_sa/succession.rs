@@ -1,0 +1,111 @@
+//! Child SAs of two IKE SAs with one peer: the new one's take the place of the old one's, and no packet is lost.
+//!
+//! ```text
+//!   the old IKE SA      InUse ----------------------> Replaced --the IKE SA ends--+
+//!                                                        ^                        v
+//!   the new IKE SA      we asked:   Installing --> InUse-+                    Lingering, there
+//!                       we answer:  Installing --> Standby --> InUse
+//!                                     a packet by it, or the end of the old one
+//! ```
+//!
+//! Both have the reqid of the old one ([`crate::engine::lines`]), so that the policies stand as they are. When the old IKE
+//! SA ends, its Child SAs go to the new one, which receives by them what is still under way (order O4).
+
+use crate::engine::failure::Failure;
+use crate::engine::io::Reply;
+use crate::engine::shared::{Notice, Shared};
+
+use super::child_sa::{ChildSa, ChildState, Then};
+use super::end_child::LINGER_TIME;
+use super::rekeying::{DELETE_DUE, answer_all};
+use super::{IkeSa, State};
+
+impl IkeSa {
+    /// Whether it will not stay: another one with the same peer does.
+    pub(in crate::engine) fn is_to_be_deleted(&self) -> bool {
+        let until = self.established().map(|state| state.redundant_until);
+        until.is_none_or(|until| until.is_some())
+    }
+
+    /// Leaves a Child SA to another IKE SA that has the same child; it comes back where there is none.
+    pub(super) fn leave(
+        &self,
+        shared: &mut Shared,
+        child: ChildSa,
+        failure: &Failure,
+    ) -> Option<ChildSa> {
+        match self.connection_name() {
+            Some(connection) if shared.is_shared(child.line.reqid, self.own_spi()) => {
+                shared.notice(Notice::Left {
+                    connection,
+                    child: Box::new(child),
+                    failure: failure.clone(),
+                });
+                None
+            }
+            _ => Some(child),
+        }
+    }
+
+    /// Takes in a Child SA that ends, from another IKE SA: what of the same child stands here takes its place.
+    pub(in crate::engine) fn take_in(
+        &mut self,
+        shared: &mut Shared,
+        mut left: ChildSa,
+        failure: Failure,
+    ) {
+        let own = self.own_spi();
+        let until = shared.now.boot + LINGER_TIME;
+        let State::Established(established) = &mut self.state else {
+            return left.remove(shared);
+        };
+        let mut children = established.children.iter_mut();
+        let stands = |child: &&mut ChildSa| child.line.reqid == left.line.reqid && child.stands();
+        let Some(successor) = children.find(stands) else {
+            return self.child_down(shared, &mut left, failure);
+        };
+        let number = successor.number;
+        let was_in_use = left.holds_the_line();
+        let waits = matches!(successor.state, ChildState::Standby) && was_in_use;
+        if was_in_use && successor.state == ChildState::Installing(Then::StandsBy) {
+            successor.state = ChildState::Installing(Then::Succeeds);
+        }
+        let waiters = std::mem::take(&mut left.rekeying.waiters);
+        answer_all(shared, waiters, || Reply::Done);
+        left.comes_to(shared, own, successor.line, until);
+        if matches!(successor.state, ChildState::InUse(_))
+            && !successor.is_activating
+            && !successor.follows()
+        {
+            left.stop_sending(shared);
+        }
+        established.add(left);
+        if waits {
+            self.activate(shared, number);
+        }
+    }
+
+    /// Traffic goes out by another IKE SA's Child SA of this reqid: ours stop. The SPI of the one that was in use.
+    pub(in crate::engine) fn is_followed(
+        &mut self,
+        shared: &mut Shared,
+        reqid: u32,
+    ) -> Option<u32> {
+        let until = shared.now.boot + DELETE_DUE;
+        let State::Established(established) = &mut self.state else {
+            return None;
+        };
+        let mut was_in_use = None;
+        let mut waiters = Vec::new();
+        let of_line = |child: &&mut ChildSa| child.line.reqid == reqid;
+        for child in established.children.iter_mut().filter(of_line) {
+            if let ChildState::InUse(_) = child.state {
+                was_in_use = Some(child.inbound.spi);
+                waiters.append(&mut child.rekeying.waiters);
+                child.is_followed(shared, until);
+            }
+        }
+        answer_all(shared, waiters, || Reply::Done);
+        was_in_use
+    }
+}
