@@ -3,7 +3,7 @@
 use ike::config::proposal::ChildExchange;
 use ike::config::selector::Selector;
 use ike::wire::Payload;
-use sim::peer::{Said, ScriptedPeer, selectors};
+use sim::peer::{Said, ScriptedPeer, Session, selectors};
 
 use super::*;
 
@@ -190,10 +190,15 @@ fn both_sides_at_once_under_one_ike_sa_end_with_one_pair() {
 }
 
 fn waits_for_the_peer(seed: u64) -> (World, ScriptedPeer) {
+    let branch = promising(&End::branch(), Keep::OnDemand, None);
+    waits_with(seed, branch)
+}
+
+fn waits_with(seed: u64, branch: Configuration) -> (World, ScriptedPeer) {
     let mut world = two_gateways(seed, Quality::default());
     let peer = ScriptedPeer::hq(&world, seed);
     world.meddler = Some(Box::new(|_, _| Fate::Drop));
-    world.configure(1, promising(&End::branch(), Keep::OnDemand, None));
+    world.configure(1, branch);
     world.traffic.flows = vec![flow(1)];
     world.run(Duration::from_millis(100));
     world.traffic.flows.clear();
@@ -233,18 +238,41 @@ fn the_packet_comes_first_in_the_selectors_and_is_not_left_beside_what_holds_it(
     node.assert_up(world.now, 1);
 }
 
-#[test]
-fn a_peer_that_takes_the_packet_alone_leaves_the_trap_for_others() {
-    let (mut world, mut peer) = waits_for_the_peer(8);
-    let (mut session, asked) = peer.accept_init(&mut world);
+fn takes_the_packet_alone(world: &mut World, peer: &mut ScriptedPeer) -> Session {
+    let (mut session, asked) = peer.accept_init(world);
     let [tsi, tsr] = asked_for(&asked);
     let mut chain = peer.proof(&session);
     let mut child = peer.child_answer(&asked.payloads, SPI, ChildExchange::IkeAuth);
     child[1] = Payload::TsI(selectors(&tsi[..1]));
     child[2] = Payload::TsR(selectors(&tsr[..1]));
     chain.append(&mut child);
-    peer.respond(&mut world, &mut session, &asked.header, &chain);
-    assert!(child_is_up(&world, 1));
+    peer.respond(world, &mut session, &asked.header, &chain);
+    assert!(child_is_up(world, 1));
+    session
+}
+
+#[test]
+fn a_peer_that_takes_one_packet_at_a_time_is_not_asked_beyond_the_limit() {
+    let mut branch = promising(&End::branch(), Keep::OnDemand, None);
+    branch.limits.children_per_ike_sa = 1;
+    let (mut world, mut peer) = waits_with(11, branch);
+    takes_the_packet_alone(&mut world, &mut peer);
+    let sent = world.nodes[1].sent.len();
+    world.traffic.flows = vec![Flow {
+        source: [10, 2, 0, 77].into(),
+        ..flow(1)
+    }];
+    world.run(Duration::from_millis(100));
+    let node = &world.nodes[1];
+    assert_eq!((node.count("acquire"), node.sent.len()), (2, sent));
+    node.failure("limit");
+    all_is_well(&world);
+}
+
+#[test]
+fn a_peer_that_takes_the_packet_alone_leaves_the_trap_for_others() {
+    let (mut world, mut peer) = waits_for_the_peer(8);
+    let session = takes_the_packet_alone(&mut world, &mut peer);
     // Another host's packet asks again, under the same IKE SA, and not by the SA of the first.
     world.traffic.flows = vec![Flow {
         source: [10, 2, 0, 77].into(),

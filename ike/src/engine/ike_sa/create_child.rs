@@ -31,6 +31,20 @@ pub(in crate::engine) struct Answering {
 impl IkeSa {
     /// Asks the peer for a child.
     pub(super) fn request_child(&mut self, shared: &mut Shared, config: Arc<Child>) {
+        // A peer that takes one packet's selectors at a time makes a Child SA for each.
+        let limit = shared.limits.children_per_ike_sa;
+        let of_this = |child: &&ChildSa| child.child.name == config.name && child.is_current();
+        let standing = self.established().map_or(0, |established| {
+            established.children.iter().filter(of_this).count()
+        });
+        if standing >= limit {
+            let cause = Cause::Limit {
+                limit: "children_per_ike_sa",
+                value: limit,
+            };
+            let failure = Failure::new(Step::CreateChildSa, cause);
+            return self.child_failed(shared, Some(&config), failure);
+        }
         let nonce = shared.nonce();
         let name = self.connection_name();
         let packet = name.and_then(|name| shared.traps.packet(&name, &config.name));
