@@ -195,6 +195,7 @@ pub(crate) async fn run(
         provider,
         random: RandomSource(Box::new(SystemRandom::new())),
         export_keys: keylog.is_some(),
+        persistence: ike::engine::Persistence::Off,
     };
     let parts = Parts {
         engine: Engine::new(options),

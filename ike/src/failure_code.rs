@@ -175,6 +175,8 @@ codes! {
     Idle = "idle", Operator;
     /// The number of message IDs or of initialization vectors under one key is used up.
     Exhausted = "exhausted", Peer;
+    /// The private half of a key exchange did not outlive a restart of the daemon.
+    Restarted = "restarted", Operator;
     /// There is no way to the peer.
     NoRoute = "no-route", Network;
     /// A limit of ours was reached.

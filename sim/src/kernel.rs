@@ -20,8 +20,8 @@ use std::time::Duration;
 use ike::config::selector::KernelSelector;
 use ike::config::{Mode, Volume};
 use ike::engine::io::{
-    Acquire, Direction, KernelAction, KernelEvent, KernelFailure, KernelRequest, OnFailure, Packet,
-    PolicyAction, PolicyInstall, SaInstall, SaReference, SaUse, SelectorPair,
+    Acquire, Direction, KernelAction, KernelContents, KernelEvent, KernelFailure, KernelRequest,
+    OnFailure, Packet, PolicyAction, PolicyInstall, SaInstall, SaReference, SaUse, SelectorPair,
 };
 
 /// How long a larval SA stands: `net.core.xfrm_acq_expires`.
@@ -273,6 +273,29 @@ impl FakeKernel {
         }
         self.check();
         first
+    }
+
+    /// Carries out the first steps of a request, as a daemon does that is killed in the middle of it.
+    pub fn apply_some(&mut self, request: KernelRequest, steps: usize) {
+        for step in request.steps.into_iter().take(steps) {
+            if self.step(step.action).is_err() && request.on_failure == OnFailure::Undo {
+                return;
+            }
+        }
+    }
+
+    /// What a new daemon finds.
+    #[must_use]
+    pub fn contents(&self) -> KernelContents {
+        let found = |&(spi, destination): &(u32, IpAddr)| {
+            let life = self.lives.get(&(spi, destination));
+            let packets = life.map_or(0, |life| life.packets);
+            (SaReference { spi, destination }, packets)
+        };
+        KernelContents {
+            sas: self.sas.keys().map(found).collect(),
+            policies: self.policies.values().cloned().collect(),
+        }
     }
 
     fn step(&mut self, action: KernelAction) -> Result<(), KernelFailure> {

@@ -7,15 +7,15 @@ use std::time::Duration;
 use ike::auth::ask::{FetchQuestion, SignAnswer, answer_psk};
 use ike::config::{Configuration, Name};
 use ike::crypto::signature::{Fingerprint, PrivateKey};
-use ike::crypto::{Provider, standard};
+use ike::crypto::{Provider, Secret, standard};
 use ike::engine::event::Event;
 use ike::engine::failure::Failure;
 use ike::engine::io::{
     Answer, Command, CommandId, ExportedKeys, Input, KernelEvent, KernelId, KernelRequest, Now,
-    Output, Path, Question, QuestionId, Reply, Transmit,
+    Output, Path, Question, QuestionId, RecordId, RecordKey, Remains, Reply, Transmit,
 };
 use ike::engine::snapshot::Snapshot;
-use ike::engine::{Engine, Options, RandomSource};
+use ike::engine::{Engine, Options, Persistence, RandomSource};
 
 use crate::{FakeKernel, SeededRandom};
 
@@ -72,12 +72,49 @@ pub struct Node {
     pub fetches: VecDeque<(QuestionId, FetchQuestion)>,
     /// Kernel requests that wait.
     pub kernel_requests: VecDeque<(KernelId, KernelRequest)>,
+    /// Its records, as they survive it.
+    pub store: BTreeMap<RecordKey, Secret>,
+    /// What it was configured with last.
+    pub configuration: Configuration,
+    /// It is killed before its next act, when it has done this many: outputs, steps of the kernel, and answers of either.
+    pub killed_after: Option<u64>,
+    /// What it has done so far.
+    pub acts: u64,
+    /// Whether there is a process.
+    pub alive: bool,
+    make: Make,
     engine: Engine,
     deadline: Option<Duration>,
     /// What its wall clock said when the world's began.
     wall: Duration,
+    persisted: VecDeque<RecordId>,
     commands: u64,
     answered: BTreeSet<CommandId>,
+}
+
+/// What each of its engines is made of.
+#[derive(Debug)]
+struct Make {
+    seed: u64,
+    provider: &'static dyn Provider,
+    export_keys: bool,
+    persistence: Persistence,
+    /// Engines made so far.
+    engines: u64,
+}
+
+impl Make {
+    fn options(&mut self) -> Options {
+        let seed = self.seed ^ (self.engines << 32);
+        self.engines += 1;
+        Options {
+            number: 1,
+            provider: self.provider,
+            random: RandomSource(Box::new(SeededRandom::new(seed))),
+            export_keys: self.export_keys,
+            persistence: self.persistence,
+        }
+    }
 }
 
 impl Node {
@@ -111,7 +148,14 @@ impl Node {
         provider: &'static dyn Provider,
         export_keys: bool,
     ) -> Self {
-        let random = RandomSource(Box::new(SeededRandom::new(seed)));
+        let mut make = Make {
+            seed,
+            provider,
+            export_keys,
+            persistence: Persistence::Immediate,
+            engines: 0,
+        };
+        let engine = Engine::new(make.options());
         Self {
             name,
             address,
@@ -132,14 +176,16 @@ impl Node {
             questions: VecDeque::new(),
             fetches: VecDeque::new(),
             kernel_requests: VecDeque::new(),
-            engine: Engine::new(Options {
-                number: 1,
-                provider,
-                random,
-                export_keys,
-            }),
+            store: BTreeMap::new(),
+            configuration: Configuration::default(),
+            killed_after: None,
+            acts: 0,
+            alive: true,
+            make,
+            engine,
             deadline: None,
             wall: WALL,
+            persisted: VecDeque::new(),
             commands: 0,
             answered: BTreeSet::new(),
         }
@@ -186,6 +232,9 @@ impl Node {
     /// Gives the engine an input, carries out what it wants, and returns what it sends.
     pub fn handle(&mut self, now: Duration, input: Input<'_>) -> Vec<Transmit> {
         let mut transmits = Vec::new();
+        if !self.alive {
+            return transmits;
+        }
         let clocks = Now {
             boot: now,
             wall: self.wall(now),
@@ -193,8 +242,15 @@ impl Node {
         self.kernel.wall = clocks.wall;
         self.calls += 1;
         self.engine.handle(clocks, input);
-        self.drain(&mut transmits);
-        loop {
+        self.go_on(clocks, &mut transmits);
+        self.sent.extend(transmits.iter().cloned());
+        transmits
+    }
+
+    /// Carries out what the engine wants, until there is nothing left to do at this time.
+    fn go_on(&mut self, clocks: Now, transmits: &mut Vec<Transmit>) {
+        self.drain(transmits);
+        while self.alive {
             let question = (!self.hold_answers)
                 .then(|| self.questions.pop_front())
                 .flatten();
@@ -208,19 +264,84 @@ impl Node {
             } else if self.hold_kernel {
                 break;
             } else if let Some((id, request)) = self.kernel_requests.pop_front() {
-                Input::KernelDone(id, self.kernel.apply(request))
+                match self.steps_left(request.steps.len()) {
+                    Some(steps) => {
+                        self.kernel.apply_some(request, steps);
+                        return self.die();
+                    }
+                    None => Input::KernelDone(id, self.kernel.apply(request)),
+                }
+            } else if let Some(id) = self.persisted.pop_front() {
+                Input::Persisted(id)
             } else {
                 break;
             };
+            if self.is_killed() {
+                return self.die();
+            }
             self.engine.handle(clocks, input);
-            self.drain(&mut transmits);
+            self.drain(transmits);
         }
+    }
+
+    /// Whether this is the end; if not, something was done.
+    fn is_killed(&mut self) -> bool {
+        let killed = self.killed_after == Some(self.acts);
+        self.acts += 1;
+        killed
+    }
+
+    /// How many of these steps it lives to take; `None`: all of them.
+    fn steps_left(&mut self, steps: usize) -> Option<usize> {
+        (0..steps).find(|_| self.is_killed())
+    }
+
+    /// The process is gone, with all that it had not done yet.
+    fn die(&mut self) {
+        self.alive = false;
+        self.killed_after = None;
+        self.deadline = None;
+        self.questions.clear();
+        self.fetches.clear();
+        self.kernel_requests.clear();
+        self.persisted.clear();
+    }
+
+    /// Kills the process between two inputs.
+    pub fn kill(&mut self) {
+        self.die();
+    }
+
+    /// Starts it anew, with its records and what it finds in its kernel.
+    pub fn restart(&mut self, now: Duration) -> Vec<Transmit> {
+        let clocks = Now {
+            boot: now,
+            wall: self.wall(now),
+        };
+        self.kernel.wall = clocks.wall;
+        let remains = Remains {
+            configuration: self.configuration.clone(),
+            records: self.store.clone().into_iter().collect(),
+            kernel: self.kernel.contents(),
+        };
+        self.alive = true;
+        self.engine = Engine::restore(self.make.options(), clocks, remains);
+        let mut transmits = Vec::new();
+        self.go_on(clocks, &mut transmits);
         self.sent.extend(transmits.iter().cloned());
         transmits
     }
 
+    /// From the next start on, whether what depends on a record waits until it is stored.
+    pub const fn set_persistence(&mut self, persistence: Persistence) {
+        self.make.persistence = persistence;
+    }
+
     fn drain(&mut self, transmits: &mut Vec<Transmit>) {
         while let Some(output) = self.engine.poll() {
+            if self.is_killed() {
+                return self.die();
+            }
             match output {
                 Output::Transmit(transmit) => transmits.push(transmit),
                 Output::Kernel(id, request) => self.kernel_requests.push_back((id, request)),
@@ -229,7 +350,15 @@ impl Node {
                     self.fetches.push_back((id, *question));
                 }
                 Output::Ask(id, question) => self.questions.push_back((id, question)),
-                Output::Persist(..) => {}
+                Output::Persist(id, batch) => {
+                    for record in batch {
+                        match record.body {
+                            Some(body) => self.store.insert(record.key, body),
+                            None => self.store.remove(&record.key),
+                        };
+                    }
+                    self.persisted.push_back(id);
+                }
                 Output::Keys(keys) => self.exported.push(*keys),
                 Output::Deadline(deadline) => self.deadline = deadline,
                 Output::Event(event) => self.events.push(*event),
@@ -280,6 +409,7 @@ impl Node {
 
     /// A new configuration.
     pub fn configure(&mut self, now: Duration, configuration: Configuration) -> Vec<Transmit> {
+        self.configuration = configuration.clone();
         self.handle(now, Input::Configured(Box::new(configuration)))
     }
 

@@ -116,6 +116,12 @@ impl World {
         }
     }
 
+    /// Starts a node anew that was killed.
+    pub fn restart(&mut self, node: usize) {
+        let transmits = self.nodes[node].restart(self.now);
+        self.send(transmits);
+    }
+
     /// Gives a node any input.
     pub fn input(&mut self, node: usize, input: Input<'_>) {
         let transmits = self.nodes[node].handle(self.now, input);

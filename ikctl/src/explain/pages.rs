@@ -124,6 +124,7 @@ pub(super) const PAGES: &[Explained] = &[
     ("refused-by-peer", include_str!("../../../docs/src/errors/refused-by-peer.md")),
     ("remote-is-here", include_str!("../../../docs/src/errors/remote-is-here.md")),
     ("replaced", include_str!("../../../docs/src/errors/replaced.md")),
+    ("restarted", include_str!("../../../docs/src/errors/restarted.md")),
     ("revocation-unknowable", include_str!("../../../docs/src/errors/revocation-unknowable.md")),
     ("revocation-unknown", include_str!("../../../docs/src/errors/revocation-unknown.md")),
     ("route-elsewhere", include_str!("../../../docs/src/errors/route-elsewhere.md")),

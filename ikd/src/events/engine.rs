@@ -40,6 +40,7 @@ pub(super) const fn connection(event: &Event) -> Option<&Name> {
         | Event::CookieMode { .. }
         | Event::ClockSet { .. }
         | Event::Configured { .. }
+        | Event::Restored { .. }
         | Event::PolicyFailed { .. } => None,
     }
 }
@@ -261,6 +262,14 @@ fn describe(event: &Event) -> Record {
             }
             .to_owned(),
         ),
+        Event::Restored {
+            ike_sas,
+            children,
+            refused,
+        } => line(format!(
+            "going on where the daemon before ended, with {ike_sas} IKE SAs and {children} Child SAs in use; records that \
+             could not be read: {refused}"
+        )),
         Event::PolicyFailed { failure } => {
             line(format!("a policy is not in force: {failure}")).with_failure(failure)
         }

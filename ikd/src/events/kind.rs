@@ -36,6 +36,7 @@ kinds! {
     STARTED = "started" [Info] "The daemon has its sockets and its owners; policies come next.";
     HOLES = "holes" [Info] "What passes beside policies that cover everything.";
     READY = "ready" [Info] "The policies of the configuration are in force, and peers are answered.";
+    RESTORED = "restored" [Info] "The daemon goes on where the one before it ended: how many IKE SAs and Child SAs it found, and how many records it could not read.";
     CONFIGURED = "configured" [Info] "A configuration is in force: how many connections came, went, changed.";
     POLICY_FAILED = "policy-failed" [Error] "The kernel refused a block, pass or drop policy of the configuration.";
     RELOAD_FAILED = "reload-failed" [Error] "The configuration, or changed files, were not taken; what ran goes on.";
@@ -96,6 +97,7 @@ impl Event {
                 EngineEvent::CookieMode { .. } => &COOKIE_MODE,
                 EngineEvent::ClockSet { .. } => &CLOCK_SET,
                 EngineEvent::Configured { .. } => &CONFIGURED,
+                EngineEvent::Restored { .. } => &RESTORED,
                 EngineEvent::PolicyFailed { .. } => &POLICY_FAILED,
             },
             Self::NotHardened(_) => &NOT_HARDENED,

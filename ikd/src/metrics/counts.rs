@@ -101,6 +101,7 @@ impl Metrics {
             | EngineEvent::Hint { .. }
             | EngineEvent::CookieMode { .. }
             | EngineEvent::ClockSet { .. }
+            | EngineEvent::Restored { .. }
             | EngineEvent::PolicyFailed { .. } => {}
         }
     }

@@ -63,6 +63,7 @@ fn view_of(policies: &[String], commands: &[Command]) -> View {
         provider: standard(),
         random: RandomSource(Box::new(SystemRandom::new())),
         export_keys: false,
+        persistence: ike::engine::Persistence::Off,
     });
     let mut snapshot = None;
     let mut handle = |input: Input<'_>| {

@@ -66,6 +66,7 @@ impl Side {
                 provider: standard(),
                 random,
                 export_keys: false,
+                persistence: ike::engine::Persistence::Off,
             }),
             busy: Duration::ZERO,
             up: (0, 0),

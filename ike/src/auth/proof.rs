@@ -12,6 +12,8 @@
 //! An established IKE SA cannot be built without a [`PeerAuthenticated`], and one that comes of a signature cannot be built
 //! without the signature ([`Signed`]) and without [`NotRevoked`], so that a forgotten check does not compile.
 
+mod record;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +30,10 @@ use crate::wire::numbers::{AuthMethod, Prf};
 use super::ask::{FetchQuestion, PskAnswer, PskQuestion, PskVerification};
 use super::signature::{self, NotAllowed, UnreadableSignature};
 
-/// The peer has proved to be this identity. Only [`SecretClaim::conclude`] and [`Signed::check_revocation`] make one.
+pub(crate) use record::{OwnEvidenceFields, PeerFields};
+
+/// The peer has proved to be this identity. Only [`SecretClaim::conclude`] and [`Signed::check_revocation`] make one, and
+/// who reads a record of one that they made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerAuthenticated {
     identity: Identity,

@@ -120,6 +120,7 @@ impl Engine {
         if let Some(child) = child.clone().filter(unknown) {
             return self.reply(command, Reply::NotFound { name: child });
         }
+        self.journal.touch_connection(&name);
         let sas = entry.sas.clone();
         let waiters = entry
             .take_waiters(|children| child.as_ref().is_none_or(|child| children.contains(child)));

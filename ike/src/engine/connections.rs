@@ -85,8 +85,8 @@ pub(super) struct ChildEntry {
 /// When the next attempt is due.
 #[derive(Debug, Default)]
 pub(super) struct Retry {
-    failures: u32,
-    at: Option<Duration>,
+    pub(super) failures: u32,
+    pub(super) at: Option<Duration>,
 }
 
 impl Retry {
@@ -196,7 +196,7 @@ impl Entry {
 impl Engine {
     /// Does what is due for a connection so that it becomes what it should be.
     pub(super) fn reconcile(&mut self, name: &Name) {
-        if self.shutting_down {
+        if self.shutting_down || self.restoring {
             return;
         }
         self.settle_replacements(name);
@@ -349,7 +349,9 @@ impl Engine {
                 }
                 Notice::Inherits { old, heir, by_us } => self.inherit(old, heir, by_us),
                 Notice::Redundant { heir, until } => self.redundant(heir, until),
-                Notice::Reauthenticate { sa } => self.begin_reauthentication(sa),
+                Notice::Reauthenticate { sa } | Notice::HeirLost { old: sa } => {
+                    self.begin_reauthentication(sa);
+                }
                 Notice::TakenOver { sa, child } => self.taken_over(sa, child),
                 Notice::Left {
                     connection,
@@ -622,6 +624,7 @@ impl Engine {
         let Some(entry) = self.connections.entries.get_mut(name) else {
             return;
         };
+        self.journal.touch_connection(name);
         let yields_until = entry.yields_until.filter(|until| now < *until);
         let next = entry
             .next_attempt(now)

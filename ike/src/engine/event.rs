@@ -245,6 +245,15 @@ pub enum Event {
         /// What.
         traffic: Unprotected,
     },
+    /// This engine goes on where another ended.
+    Restored {
+        /// IKE SAs that stand, or say goodbye.
+        ike_sas: usize,
+        /// Child SAs that are in use.
+        children: usize,
+        /// Records that could not be read: what they spoke of is negotiated anew.
+        refused: usize,
+    },
     /// The kernel refused a block, pass or drop policy of the configuration.
     PolicyFailed {
         /// The kernel's refusal.
@@ -362,6 +371,7 @@ impl Event {
             Self::Configured { .. } => "configured",
             Self::Acquire { .. } => "acquire",
             Self::WithoutSa { .. } => "without-sa",
+            Self::Restored { .. } => "restored",
             Self::PolicyFailed { .. } => "policy-failed",
         }
     }
@@ -381,6 +391,7 @@ impl Event {
             | Self::Acquire { .. }
             | Self::WithoutSa { .. }
             | Self::ClockSet { .. }
+            | Self::Restored { .. }
             | Self::Configured { .. } => Level::Info,
             Self::ConnectionFailed { .. }
             | Self::ChildFailed { .. }

@@ -13,6 +13,7 @@
 //! powers: the engine parses what strangers send, and neither writes the kernel's databases nor holds a long-term key.
 //! `Keys` comes out only where somebody asked for the keys of IKE SAs by name.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::config::proposal::{EspSuite, IkeSuite};
 use crate::config::selector::{KernelSelector, Selector};
 use crate::config::{Configuration, HostName, Mode, Name, Volume};
 use crate::crypto::Secret;
+use crate::wire::IkeSpi;
 
 use super::event::{Event, IkeSpis};
 use super::failure::Failure;
@@ -96,8 +98,8 @@ pub enum Output {
     Kernel(KernelId, KernelRequest),
     /// Answer a question by [`Input::Answer`], whenever the answer is there.
     Ask(QuestionId, Question),
-    /// Store a record, then say [`Input::Persisted`]. Comes out before the message that depends on it.
-    Persist(RecordId, Record),
+    /// Store these records, all of them or none, then say [`Input::Persisted`]. Comes out before what depends on it.
+    Persist(RecordId, Vec<Record>),
     /// Call again with [`Input::Tick`] at this time of the boot clock; replaces the deadline before it. `None`: nothing is due.
     Deadline(Option<Duration>),
     /// Something worth knowing happened.
@@ -186,14 +188,52 @@ pub struct SaUse {
     pub bytes: u64,
 }
 
-/// What has to outlive the process, as a small record. The engine emits none yet: state does not outlive the process in
-/// this version, and a restart negotiates anew.
-#[derive(Debug)]
+/// Something that has to outlive the process: [`super::Engine::restore`] takes it back.
+#[derive(Clone, Debug)]
 pub struct Record {
     /// Which record this replaces.
-    pub key: String,
-    /// The content; `None` deletes it.
+    pub key: RecordKey,
+    /// The content, some KiB with keys in it; `None` deletes it.
     pub body: Option<Secret>,
+}
+
+/// What a record is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RecordKey {
+    /// An IKE SA, by our SPI.
+    IkeSa(IkeSpi),
+    /// What an operator said about a connection, and how its attempts went.
+    Connection(Name),
+}
+
+impl std::fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::IkeSa(spi) => write!(f, "ike-sa/{spi}"),
+            Self::Connection(name) => write!(f, "connection/{name}"),
+        }
+    }
+}
+
+/// What of ours is in the kernel: SAs with SPIs of [`super::SPI_RANGE`] or reqids of [`super::REQID_RANGE`], policies with
+/// indexes of [`super::INDEX_RANGE`].
+#[derive(Clone, Debug, Default)]
+pub struct KernelContents {
+    /// SAs, without those that are still larval, and how many packets each has carried.
+    pub sas: BTreeMap<SaReference, u64>,
+    /// Policies.
+    pub policies: Vec<PolicyInstall>,
+}
+
+/// What a new engine begins with that is to go on where another ended.
+#[derive(Debug)]
+pub struct Remains {
+    /// What is configured now. What does not fit it any more ends as it does in a reload.
+    pub configuration: Configuration,
+    /// The last body of each record, in any order.
+    pub records: Vec<(RecordKey, Secret)>,
+    /// What is in the kernel.
+    pub kernel: KernelContents,
 }
 
 /// Steps for the kernel, carried out in order.
@@ -243,7 +283,7 @@ pub enum KernelAction {
 }
 
 /// What names an SA in the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SaReference {
     /// The SPI, above 255.
     pub spi: u32,
@@ -252,7 +292,7 @@ pub struct SaReference {
 }
 
 /// An ESP SA to be added.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SaInstall {
     /// What its packets carry.
     pub mode: Mode,

@@ -23,6 +23,7 @@
 //!   traps                          what stands in for Child SAs that are not there, and packets that ask for one
 //!   heard                          a peer that is there again
 //!   wall_clock                     what follows when it is set
+//!   records                        what outlives the process, and how a new engine goes on from there
 //!   fetches                        CRLs and OCSP replies on their way
 //!   window, channel, contents      message IDs and retransmission, protection, payloads by kind
 //! ```
@@ -45,6 +46,7 @@ pub mod io;
 mod lines;
 mod list;
 mod policy_table;
+mod records;
 mod replacement;
 mod shared;
 pub mod snapshot;
@@ -62,6 +64,7 @@ use crate::crypto::{Provider, Random};
 use crate::wire::IkeSpi;
 
 pub use policy_table::{INDEX_RANGE, MAX_POLICIES};
+pub use records::Persistence;
 pub use shared::{REQID_RANGE, SPI_RANGE};
 
 use connections::Connections;
@@ -73,6 +76,7 @@ use ike_sa::IkeSa;
 use io::{
     Answer, CommandId, Input, KernelEvent, KernelFailure, KernelId, Now, Output, QuestionId, Reply,
 };
+use records::Journal;
 use shared::{KernelOwner, Shared};
 use strangers::Ration;
 use timers::{Timer, Timers};
@@ -94,6 +98,8 @@ pub struct Options {
     pub random: RandomSource,
     /// Whether the keys of every IKE SA come out ([`io::Output::Keys`]), so that a capture can be read.
     pub export_keys: bool,
+    /// Whether what is established comes out as records, so that another engine can go on ([`Engine::restore`]).
+    pub persistence: Persistence,
 }
 
 /// A boxed source of randomness that prints nothing.
@@ -126,6 +132,9 @@ pub struct Engine {
     clean_waiters: Vec<(CommandId, BTreeSet<KernelId>)>,
     shutting_down: bool,
     shutdown: Option<Shutdown>,
+    journal: Journal,
+    /// While what a predecessor left is being read: nothing is begun.
+    restoring: bool,
 }
 
 #[derive(Debug)]
@@ -153,6 +162,7 @@ impl Engine {
                 options.provider,
                 options.random.0,
                 options.export_keys,
+                options.persistence != Persistence::Off,
             ),
             ike_sas: BTreeMap::new(),
             first_contacts: BTreeMap::new(),
@@ -169,6 +179,8 @@ impl Engine {
             clean_waiters: Vec::new(),
             shutting_down: false,
             shutdown: None,
+            journal: Journal::new(options.persistence),
+            restoring: false,
         }
     }
 
@@ -191,13 +203,19 @@ impl Engine {
                     self.with_sa(own, |sa, shared| sa.answer(shared, id, answer));
                 }
             }
-            // Nothing waits for a record yet.
-            Input::Persisted(_) => {}
+            Input::Persisted(id) => self.persisted(id),
             Input::Configured(configuration) => self.configure(*configuration),
             Input::Tick => self.tick(),
         }
+        self.settle();
+    }
+
+    /// Draws the conclusions of what was handled: last of all, when to be called again, and first of all, what has to be
+    /// stored.
+    fn settle(&mut self) {
         self.take_notices();
         self.go_on_with_shutdown();
+        self.persist();
         let next = self.timers.next();
         if next != self.told_deadline {
             self.told_deadline = next;
@@ -282,6 +300,7 @@ impl Engine {
             sa.deadline(&self.shared)
         };
         let old = std::mem::replace(&mut sa.timer, deadline);
+        self.journal.touch_ike_sa(own);
         self.timers.change(Timer::IkeSa(own), old, deadline);
         if gone {
             if let Some(question) = sa.question {

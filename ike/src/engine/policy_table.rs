@@ -23,7 +23,9 @@ use crate::config::selector::{ICMPV6, KernelSelector, Selector};
 use crate::config::{Mode, Name};
 
 use super::failure::Cause;
-use super::io::{Direction, KernelAction, KernelStep, PolicyAction, PolicyInstall, SelectorPair};
+use super::io::{
+    Direction, KernelAction, KernelContents, KernelStep, PolicyAction, PolicyInstall, SelectorPair,
+};
 
 /// Policies of one child or shunt that we are willing to install, all directions counted.
 pub const MAX_POLICIES: usize = 768;
@@ -116,6 +118,9 @@ pub(super) struct PolicyTable {
     slots: BTreeMap<SlotKey, Slot>,
     numbers: BTreeSet<u32>,
     last_number: u32,
+    /// Places that a predecessor has left in the kernel, with their indexes: the kernel keeps the index of a policy that
+    /// is replaced.
+    found: BTreeMap<SlotKey, u32>,
 }
 
 /// The kernel's priority for selectors of a child or a shunt.
@@ -245,7 +250,7 @@ impl PolicyTable {
         let before = self.installed(key);
         let index = match before {
             Some(_) => None,
-            None => Some(self.fresh_index(key.direction)),
+            None => Some(self.index_for(key)),
         };
         let slot = self.slots.entry(key).or_insert_with(|| Slot {
             index: index.expect("a slot without an installed policy is a new one"),
@@ -332,6 +337,55 @@ impl PolicyTable {
         })
     }
 
+    /// Takes note of what a predecessor has left in the kernel.
+    pub(super) fn find(&mut self, policies: &[PolicyInstall]) {
+        for policy in policies {
+            self.numbers.insert(policy.index >> 3);
+            self.found.insert(key_of(policy), policy.index);
+        }
+    }
+
+    /// What makes the kernel's policy of a place what it should be, if it is not.
+    pub(super) fn repair(&self, key: SlotKey, kernel: &KernelContents) -> Option<KernelStep> {
+        let wanted = self.installed(key)?;
+        if kernel.policies.contains(&wanted) {
+            return None;
+        }
+        Some(KernelStep {
+            action: KernelAction::SetPolicy(Box::new(wanted)),
+            undo: None,
+        })
+    }
+
+    /// Steps that make of the kernel's policies what they should be, those that are new or other before those that go; all
+    /// but these places, which somebody else sees to.
+    pub(super) fn repair_all(
+        &mut self,
+        kernel: &KernelContents,
+        but: &BTreeSet<SlotKey>,
+    ) -> Vec<KernelStep> {
+        let places = self.slots.keys().filter(|key| !but.contains(key));
+        let mut steps: Vec<_> = places.filter_map(|key| self.repair(*key, kernel)).collect();
+        for policy in &kernel.policies {
+            let key = key_of(policy);
+            if !self.slots.contains_key(&key) {
+                self.numbers.remove(&(policy.index >> 3));
+                let action = KernelAction::DeletePolicy {
+                    index: policy.index,
+                    direction: policy.direction,
+                };
+                steps.push(KernelStep { action, undo: None });
+            }
+        }
+        self.found = BTreeMap::new();
+        steps
+    }
+
+    fn index_for(&mut self, key: SlotKey) -> u32 {
+        let found = self.found.remove(&key);
+        found.unwrap_or_else(|| self.fresh_index(key.direction))
+    }
+
     fn fresh_index(&mut self, direction: Direction) -> u32 {
         let (first, last) = (*INDEX_RANGE.start(), *INDEX_RANGE.end());
         loop {
@@ -352,6 +406,13 @@ impl PolicyTable {
             Direction::Forward => 2,
         };
         (self.last_number << 3) | direction
+    }
+}
+
+const fn key_of(policy: &PolicyInstall) -> SlotKey {
+    SlotKey {
+        direction: policy.direction,
+        selector: policy.selector,
     }
 }
 

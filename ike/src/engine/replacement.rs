@@ -16,6 +16,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::Name;
 use crate::wire::IkeSpi;
 
@@ -49,7 +51,47 @@ struct Replacement {
     until: Option<Duration>,
 }
 
+/// What is written of [`Replacements`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ReplacementsFields(Vec<ReplacementFields>);
+
+/// What is written of a [`Replacement`]: the old and the new one, whether we began it, and until when.
+#[derive(Debug, Serialize, Deserialize)]
+struct ReplacementFields([u8; 8], [u8; 8], bool, Option<Duration>);
+
+impl ReplacementsFields {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl Replacements {
+    pub(super) fn fields(&self) -> ReplacementsFields {
+        let of = |one: &Replacement| {
+            let Replacement {
+                old,
+                new,
+                by_us,
+                until,
+            } = *one;
+            ReplacementFields(old.0, new.0, by_us, until)
+        };
+        ReplacementsFields(self.under_way.iter().map(of).collect())
+    }
+
+    pub(super) fn restored(fields: ReplacementsFields) -> Self {
+        let of = |ReplacementFields(old, new, by_us, until)| Replacement {
+            old: IkeSpi(old),
+            new: IkeSpi(new),
+            by_us,
+            until,
+        };
+        Self {
+            under_way: fields.0.into_iter().map(of).collect(),
+            waiters: Vec::new(),
+        }
+    }
+
     /// An heir has taken the place of one of them.
     pub(super) fn inherit(&mut self, before: IkeSpi, heir: IkeSpi) {
         for one in &mut self.under_way {
@@ -157,6 +199,7 @@ impl Engine {
         let new = self.fresh_ike_spi();
         match super::ike_sa::start(&mut self.shared, new, intent) {
             Ok(sa) => {
+                self.journal.touch_connection(&name);
                 if let Some(entry) = self.connections.entries.get_mut(&name) {
                     entry.sas.push(new);
                     entry.replacements.under_way.push(Replacement {
@@ -249,6 +292,20 @@ impl Engine {
                     sa.begin(shared, Task::CreateChild(child));
                 }
             });
+        }
+    }
+
+    /// After a restart: what was to replace another and had not come as far as to be recorded is begun again.
+    pub(super) fn begin_replacements_again(&mut self, name: &Name) {
+        let Some(entry) = self.connections.entries.get(name) else {
+            return;
+        };
+        let lost = |one: &&Replacement| one.by_us && !self.ike_sas.contains_key(&one.new);
+        let under_way = entry.replacements.under_way.iter();
+        let lost: Vec<_> = under_way.filter(lost).copied().collect();
+        for one in lost {
+            self.forget_replacement(name, one);
+            self.begin_reauthentication(one.old);
         }
     }
 

@@ -70,6 +70,8 @@ pub(super) enum Notice {
         child: Box<ChildSa>,
         failure: Failure,
     },
+    /// The peer holds an heir that we have no keys for.
+    HeirLost { old: IkeSpi },
     /// A Child SA is installed.
     ChildUp { connection: Name, child: Name },
     /// A Child SA could not be made.
@@ -111,6 +113,8 @@ pub(super) struct Shared {
     pub(super) provider: &'static dyn Provider,
     pub(super) random: Box<dyn Random>,
     exports_keys: bool,
+    /// Whether a successor is to go on where this engine ends.
+    is_recorded: bool,
     pub(super) outputs: VecDeque<Output>,
     pub(super) notices: VecDeque<Notice>,
     /// IKE SAs that came of others, to be put in their place.
@@ -146,10 +150,12 @@ impl Shared {
         provider: &'static dyn Provider,
         random: Box<dyn Random>,
         exports_keys: bool,
+        is_recorded: bool,
     ) -> Self {
         Self {
             number,
             exports_keys,
+            is_recorded,
             now: Now {
                 boot: std::time::Duration::ZERO,
                 wall: std::time::Duration::ZERO,
@@ -182,6 +188,21 @@ impl Shared {
     pub(super) fn number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
+    }
+
+    /// Whether what is established has a record.
+    pub(super) const fn is_recorded(&self) -> bool {
+        self.is_recorded
+    }
+
+    /// A predecessor has used this number.
+    pub(super) fn know_number(&mut self, number: u64) {
+        self.last_number = self.last_number.max(number);
+    }
+
+    /// A predecessor has used this reqid.
+    pub(super) fn know_reqid(&mut self, reqid: u32) {
+        self.last_reqid = self.last_reqid.max(reqid).min(*REQID_RANGE.end());
     }
 
     pub(super) fn event(&mut self, event: Event) {

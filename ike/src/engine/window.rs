@@ -7,12 +7,16 @@
 //!   theirs:  expected ID --request--> in progress --our response--> cached; the same bytes again get the same answer
 //! ```
 
+mod record;
+
 use std::time::Duration;
 
 use crate::crypto::Random;
 use crate::wire::numbers::ExchangeType;
 
 use super::io::Path;
+
+pub(super) use record::WindowFields;
 
 /// The pause before the first retransmission; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -87,6 +87,26 @@ impl EspProposal {
     pub fn key_exchange_methods(&self) -> impl Iterator<Item = KeyExchangeMethod> {
         self.key_exchange.iter().map(|row| row.id)
     }
+
+    /// Whether a Child SA with this suite is one that the proposal describes: without a key exchange of its own also where
+    /// it names some, for one that is made in IKE_AUTH has none.
+    #[must_use]
+    pub fn allows(&self, suite: &EspSuite) -> bool {
+        let encryption = self
+            .encryption
+            .iter()
+            .find(|row| (row.id, row.key_bits) == (suite.encryption, suite.key_bits));
+        let numbers = if suite.esn {
+            SequenceNumbers::EXTENDED_64
+        } else {
+            SequenceNumbers::SEQUENTIAL_32
+        };
+        encryption.is_some_and(|row| suite::integrity_fits(row, &self.integrity, suite.integrity))
+            && self.sequence_numbers.iter().any(|row| row.id == numbers)
+            && suite
+                .key_exchange
+                .is_none_or(|method| self.key_exchange_methods().any(|ours| ours == method))
+    }
 }
 
 impl EspProposal {

@@ -290,6 +290,8 @@ pub enum Cause {
     },
     /// The number of message IDs or of initialization vectors under one key is used up.
     Exhausted,
+    /// The private half of a key exchange did not outlive a restart of the daemon.
+    Restarted,
     /// There is no way to the peer.
     NoRoute {
         /// The peer.
@@ -369,6 +371,7 @@ impl Cause {
             Self::Expired => FailureCode::Expired,
             Self::Idle { .. } => FailureCode::Idle,
             Self::Exhausted => FailureCode::Exhausted,
+            Self::Restarted => FailureCode::Restarted,
             Self::NoRoute { .. } => FailureCode::NoRoute,
             Self::Limit { .. } => FailureCode::Limit,
             Self::KernelModeNone => FailureCode::KernelNone,

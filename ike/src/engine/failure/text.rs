@@ -243,6 +243,9 @@ impl fmt::Display for Cause {
             Self::Exhausted => {
                 f.write_str("the numbers that may be used under one key are used up")
             }
+            Self::Restarted => f.write_str(
+                "the daemon was started anew while it was being negotiated; it is made again",
+            ),
             Self::NoRoute { remote, words } => write!(f, "there is no way to {remote}: {words}"),
             Self::Limit { limit, value } => write!(f, "the limit {limit} of {value} is reached"),
             Self::KernelModeNone => {

@@ -10,6 +10,8 @@
 //! The mode is what our child says. A peer that asks for transport mode where it says tunnel gets tunnel mode, as the RFC
 //! has it; one that wants tunnel mode where it says transport gets nothing. From the kernel on: [`super::child_sa`].
 
+mod record;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -36,6 +38,8 @@ use super::child_sa::{ChildSa, mode_payload};
 use super::established::Gone;
 use super::initiator::{generate, ts_payload};
 use super::rekey_child::Replaces;
+
+pub(super) use record::{NegotiatedFields, ProposedFields};
 
 /// SPIs below are reserved (RFC 4303 section 2.1).
 const FIRST_SPI: u32 = 256;
@@ -587,14 +591,14 @@ fn fitting_children(
 }
 
 /// What a child protects between the addresses of the IKE SA: ours, then the peer's.
-fn protected(child: &Child, path: Path) -> Result<Protected, Cause> {
+pub(super) fn protected(child: &Child, path: Path) -> Result<Protected, Cause> {
     child
         .protected(path.local.ip(), path.remote.ip())
         .map_err(|outside| Cause::NotAnEnd(Box::new(outside)))
 }
 
 /// The place of a child's Child SAs among all policies.
-fn priority(child: &Child, local: &[Selector], remote: &[Selector]) -> u32 {
+pub(super) fn priority(child: &Child, local: &[Selector], remote: &[Selector]) -> u32 {
     policy_table::priority(child.priority, local, remote, Kind::Protect)
 }
 

@@ -17,6 +17,8 @@
 //! Those that replaced one another are a *line*: they share the reqid and the policies, which stand with the one in use, so
 //! that a rekeying touches no policy. The kernel sends by the newest outbound SA of a reqid.
 
+mod record;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +33,7 @@ use crate::engine::io::{
     KernelAction, KernelStep, OnFailure, Packet, Path, PolicyAction, SaInstall, SaReference,
 };
 use crate::engine::lines::Whose;
-use crate::engine::policy_table::{self, Owner, Slots};
+use crate::engine::policy_table::{self, Owner, SlotKey, Slots};
 use crate::engine::shared::{KernelOwner, Shared};
 use crate::wire::SecurityAssociation;
 use crate::wire::numbers::NotifyType;
@@ -44,6 +46,8 @@ use super::initiator::ts_payload;
 use super::rekeying::{Rekeying, shortened};
 use super::traffic::Traffic;
 use super::volume::Volumes;
+
+pub(super) use record::{ChildSaFields, LineFields};
 
 /// A Child SA that is in the kernel, or on its way there or from there.
 #[derive(Debug)]
@@ -67,6 +71,8 @@ pub(in crate::engine) struct ChildSa {
     tells_first_packet: bool,
     /// Whether the kernel has been asked for the inbound SA, and not to delete it.
     receives: bool,
+    /// What the kernel has been asked for and not answered yet; only where a successor may have to ask again.
+    asked: Vec<SaInstall>,
     /// The places of the line's policies, with the one that is in use.
     slots: Slots,
     /// Whether it is to take the place of one of another IKE SA, whose reqid it has.
@@ -119,6 +125,12 @@ pub(in crate::engine) enum Then {
     IsDeleted,
 }
 
+/// What puts a line's policies in force.
+struct PolicySteps {
+    inbound: Vec<KernelStep>,
+    outbound: Vec<KernelStep>,
+}
+
 /// The outbound SA.
 #[derive(Debug)]
 enum WayOut {
@@ -141,22 +153,14 @@ impl ChildSa {
     ) -> Result<Self, Cause> {
         let mode = negotiated.child.mode;
         let slots = policy_table::slots(&negotiated.local, &negotiated.remote, mode)?;
-        let (here, there) = (path.local.ip(), path.remote.ip());
         let (number, priority) = (shared.number(), negotiated.priority);
-        let protect = |source, destination, reqid| PolicyAction::Protect {
-            mode,
-            source,
-            destination,
-            reqid,
-        };
         let whose = Whose {
             connection: connection.clone(),
             child: negotiated.child.name.clone(),
             peer: peer.clone(),
         };
-        let ways = (protect(there, here, 0), protect(here, there, 0));
         let followed = match then {
-            Then::First => shared.shared_reqid(sa, &whose, &slots, ways),
+            Then::First => shared.shared_reqid(sa, &whose, &slots, protects(path, mode, 0)),
             _ => None,
         };
         // Whether this IKE SA stays is known when all has been said of it: until then nothing goes out.
@@ -178,22 +182,16 @@ impl ChildSa {
         shared.lines.begin(reqid, whose, places, this.inbound);
         this.slots = slots;
         this.follows = followed.is_some();
-        let owner = this.owner();
-        let mut steps = vec![add(inbound)];
-        for &slot in &this.slots.inbound {
-            let coming = protect(there, here, reqid);
-            steps.extend(shared.policies.set(slot, &owner, priority, coming));
-        }
+        let mut policies = this.claim_policies(shared, path, priority);
+        let mut steps = vec![this.add(shared, inbound)];
+        steps.append(&mut policies.inbound);
         if followed.is_some() {
             this.way_out = WayOut::KeptBack(Box::new(outbound));
         } else {
             this.way_out = WayOut::Installed;
-            steps.push(add(outbound));
+            steps.push(this.add(shared, outbound));
         }
-        for &slot in &this.slots.outbound {
-            let going = protect(here, there, reqid);
-            steps.extend(shared.policies.set(slot, &owner, priority, going));
-        }
+        steps.append(&mut policies.outbound);
         this.ask_kernel(shared, sa, steps);
         this.rekeying.at = this.time_to_rekey(shared);
         Ok(this)
@@ -214,10 +212,10 @@ impl ChildSa {
         let now = shared.now.boot;
         let (mut this, inbound, outbound) = Self::new(named, path, negotiated, then, volumes, now);
         shared.lines.go_on(line.reqid, this.inbound);
-        let mut steps = vec![add(inbound)];
+        let mut steps = vec![this.add(shared, inbound)];
         match then {
             Then::First | Then::TakesOver(_) | Then::Supersedes(_) => {
-                steps.push(add(outbound));
+                steps.push(this.add(shared, outbound));
                 this.way_out = WayOut::Installed;
             }
             Then::StandsBy | Then::Succeeds => {
@@ -315,11 +313,40 @@ impl ChildSa {
             is_activating: false,
             tells_first_packet: then == Then::StandsBy,
             receives: true,
+            asked: Vec::new(),
             slots: Slots::default(),
             follows: false,
             child,
         };
         (this, installs.0, installs.1)
+    }
+
+    /// Puts the policies of its line in the table, in its places; the steps for the kernel, by direction.
+    fn claim_policies(&self, shared: &mut Shared, path: Path, priority: u32) -> PolicySteps {
+        let owner = self.owner();
+        let (coming, going) = protects(path, self.child.mode, self.line.reqid);
+        let mut claim = |slots: &[SlotKey], action| -> Vec<KernelStep> {
+            let table = &mut shared.policies;
+            let set = |slot: &SlotKey| table.set(*slot, &owner, priority, action);
+            slots.iter().filter_map(set).collect()
+        };
+        PolicySteps {
+            inbound: claim(&self.slots.inbound, coming),
+            outbound: claim(&self.slots.outbound, going),
+        }
+    }
+
+    /// Asks for an SA, which is kept in mind until the kernel has answered.
+    fn add(&mut self, shared: &Shared, install: SaInstall) -> KernelStep {
+        if shared.is_recorded() {
+            self.asked.push(install.clone());
+        }
+        add(install)
+    }
+
+    /// The kernel has answered.
+    pub(super) fn kernel_has_answered(&mut self) {
+        self.asked = Vec::new();
     }
 
     fn ask_kernel(&self, shared: &mut Shared, sa: IkeSpi, steps: Vec<KernelStep>) {
@@ -407,7 +434,8 @@ impl ChildSa {
     pub(super) fn follow(&mut self, shared: &mut Shared, sa: IkeSpi) {
         if let WayOut::KeptBack(install) = std::mem::replace(&mut self.way_out, WayOut::Installed) {
             self.is_activating = true;
-            self.ask_kernel(shared, sa, vec![add(*install)]);
+            let steps = vec![self.add(shared, *install)];
+            self.ask_kernel(shared, sa, steps);
         }
         self.state = ChildState::InUse(shared.now.boot);
     }
@@ -455,7 +483,8 @@ impl ChildSa {
     pub(super) fn take_over(&mut self, shared: &mut Shared, sa: IkeSpi, from: &mut Self) {
         if let WayOut::KeptBack(install) = std::mem::replace(&mut self.way_out, WayOut::Installed) {
             self.is_activating = true;
-            self.ask_kernel(shared, sa, vec![add(*install)]);
+            let steps = vec![self.add(shared, *install)];
+            self.ask_kernel(shared, sa, steps);
         } else {
             from.stop_sending(shared);
         }
@@ -541,6 +570,18 @@ impl ChildSa {
         payloads.push(Payload::TsR(ts_payload(&self.local)));
         payloads
     }
+}
+
+/// What the policies of a line say: of what comes in, and of what goes out.
+fn protects(path: Path, mode: Mode, reqid: u32) -> (PolicyAction, PolicyAction) {
+    let (here, there) = (path.local.ip(), path.remote.ip());
+    let protect = |source, destination| PolicyAction::Protect {
+        mode,
+        source,
+        destination,
+        reqid,
+    };
+    (protect(there, here), protect(here, there))
 }
 
 fn add(install: SaInstall) -> KernelStep {

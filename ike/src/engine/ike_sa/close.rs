@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use crate::engine::channel::Channel;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::channel::{Channel, ChannelFields};
 use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure};
 use crate::engine::io::Reply;
@@ -41,7 +43,47 @@ pub(in crate::engine) struct Closing {
     pub(super) due: Option<Duration>,
 }
 
+/// What is written of a [`Closing`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ClosingFields {
+    channel: ChannelFields,
+    tell: Option<bool>,
+    due: Option<Duration>,
+}
+
 impl Closing {
+    /// Its fields, where it was made to be recorded.
+    pub(super) fn fields(&self) -> Option<ClosingFields> {
+        let Self { channel, tell, due } = self;
+        Some(ClosingFields {
+            channel: channel.fields()?,
+            tell: tell.map(|tell| tell == Tell::AuthenticationFailed),
+            due: *due,
+        })
+    }
+
+    pub(super) fn restored(shared: &mut Shared, fields: ClosingFields) -> Option<Self> {
+        let ClosingFields { channel, tell, due } = fields;
+        let tell = tell.map(|refused| match refused {
+            true => Tell::AuthenticationFailed,
+            false => Tell::Delete,
+        });
+        Some(Self {
+            channel: Channel::restored(shared.provider, &mut *shared.random, channel)?,
+            tell,
+            due,
+        })
+    }
+
+    /// One that is still to be said, for an IKE SA that nothing is configured for any more.
+    pub(super) fn goodbye(shared: &mut Shared, channel: ChannelFields) -> Option<Self> {
+        Some(Self {
+            channel: Channel::restored(shared.provider, &mut *shared.random, channel)?,
+            tell: Some(Tell::Delete),
+            due: Some(shared.now.boot),
+        })
+    }
+
     /// Whether our Delete waits for the window.
     pub(super) const fn waits_to_delete(&self) -> bool {
         self.tell.is_some()

@@ -146,6 +146,9 @@ impl IkeSa {
             return;
         };
         let spi_in = proposed.spi();
+        if proposed.is_without_its_key() && accepted.is_ok() {
+            return self.answered_without_the_key(shared, &proposed);
+        }
         let negotiated = accepted.and_then(|accepted| {
             let remote = path.remote.ip();
             child::accept(
@@ -206,6 +209,37 @@ impl IkeSa {
         }
     }
 
+    /// The peer has made what we asked for before a restart, in which the private half of the key exchange was lost: that
+    /// is deleted, and asked for again.
+    fn answered_without_the_key(&mut self, shared: &mut Shared, proposed: &Proposed) {
+        let gone = Gone {
+            inbound: proposed.spi(),
+            outbound: None,
+        };
+        self.begin(shared, Task::DeleteChild(gone));
+        let State::Established(established) = &self.state else {
+            return;
+        };
+        let in_use = |number| {
+            let mut children = established.children.iter();
+            children.any(|child| child.number == number && child.is_current())
+        };
+        match &proposed.replaces {
+            Some(replaces) if in_use(replaces.number) => {
+                let task = Task::RekeyChild(replaces.number);
+                self.begin(shared, task);
+            }
+            Some(replaces) => {
+                let failure = Failure::new(Step::CreateChildSa, Cause::Restarted);
+                self.rekeying_failed(shared, replaces.number, failure);
+            }
+            None if proposed.wanted => {
+                self.begin(shared, Task::CreateChild(proposed.child.clone()));
+            }
+            None => {}
+        }
+    }
+
     /// The peer asks for a child.
     pub(super) fn create_child_request(&mut self, shared: &mut Shared, opened: Opened<'_>) {
         let Opened {
@@ -226,8 +260,9 @@ impl IkeSa {
             };
             return self.ike_rekeying_request(shared, &opened);
         }
-        // It would belong to the heir, and that is on its way.
-        if self.established().is_some_and(Established::is_rekeying) {
+        // It would belong to the heir, and that is on its way, or lost.
+        let has_heir = |state: &Established| state.is_rekeying() || state.heir_is_lost;
+        if self.established().is_some_and(has_heir) {
             let later = NotifyType::TEMPORARY_FAILURE;
             return self.answer_notify(shared, path, header.exchange, later, &[]);
         }
@@ -432,6 +467,7 @@ impl IkeSa {
         let Some(child) = children.find(|child| child.number == number) else {
             return;
         };
+        child.kernel_has_answered();
         let ChildState::Installing(then) = child.state else {
             return self.activated(shared, number);
         };

@@ -8,6 +8,8 @@
 //!
 //! How its children end: [`super::end_child`]; how they are replaced: [`super::rekey_child`].
 
+mod record;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +38,7 @@ use super::rekey_ike::RekeyIke;
 use super::rekeying::{Rekeying, shortened};
 use super::{IkeSa, Keyed, Opened, State};
 
+pub(super) use record::EstablishedFields;
 /// How soon after the clock was set what is overdue is replaced: not all in one moment.
 const SPREAD: Duration = Duration::from_secs(1);
 
@@ -62,6 +65,8 @@ pub(in crate::engine) struct Established {
     pub(super) reauthentication: Rekeying,
     /// The heir that the peer has asked for while we ask for one, too.
     pub(super) heir: Option<IkeSpi>,
+    /// Whether the peer has an heir of it that we have no keys for: it only waits to be replaced as a whole.
+    pub(super) heir_is_lost: bool,
     /// Whether it counts: an heir does not, before it has inherited.
     pub(super) announced: bool,
     /// An heir that never will: the peer is to delete it until then.
@@ -167,6 +172,7 @@ impl Established {
             rekeying: Rekeying::default(),
             reauthentication: Rekeying::default(),
             heir: None,
+            heir_is_lost: false,
             announced: false,
             redundant_until: None,
             looking_since: None,
@@ -198,6 +204,11 @@ impl Established {
         let tasks = std::mem::take(&mut before.tasks);
         let go_on = |task: &Task| !matches!(task, Task::RekeyIke | Task::Liveness);
         self.tasks.extend(tasks.into_iter().filter(go_on));
+    }
+
+    /// Whether it is one that its connection has, and not an heir that may become one.
+    pub(in crate::engine) const fn counts(&self) -> bool {
+        self.announced
     }
 
     /// Takes a child in. Most IKE SAs have one: the list has room for as many as there are.
@@ -334,6 +345,12 @@ impl IkeSa {
                 }
             }
         }
+    }
+
+    /// Goes on after a restart: with what could not be decided before, and with what is still to be done.
+    pub(in crate::engine) fn go_on(&mut self, shared: &mut Shared) {
+        self.decide_at_last(shared);
+        self.pump(shared);
     }
 
     /// Has the IKE SA rekeyed well before its message IDs run out, in either direction: they do not come round again (RFC 7296

@@ -47,7 +47,9 @@ impl Keyed {
             &spis.responder.0,
         )
         .map_err(Cause::KeyExchange)?;
-        let channel = Channel::new(protection, &keys, initiator).map_err(Cause::KeyExchange)?;
+        let kept = shared.is_recorded().then_some(&suite);
+        let channel =
+            Channel::new(protection, &keys, initiator, kept).map_err(Cause::KeyExchange)?;
         shared.export_keys(spis, suite, &keys);
         let IkeKeys {
             sk_d, sk_pi, sk_pr, ..
@@ -117,7 +119,8 @@ pub(super) fn successor(
         &spis.responder.0,
     )
     .map_err(Cause::KeyExchange)?;
-    let channel = Channel::new(protection, &keys, initiator).map_err(Cause::KeyExchange)?;
+    let kept = shared.is_recorded().then_some(&suite);
+    let channel = Channel::new(protection, &keys, initiator, kept).map_err(Cause::KeyExchange)?;
     shared.export_keys(spis, suite, &keys);
     Ok((keys.sk_d, channel))
 }

@@ -28,6 +28,7 @@ mod established;
 mod initiator;
 mod keyed;
 mod liveness;
+mod record;
 mod rekey_child;
 mod rekey_ike;
 mod rekeying;
@@ -57,6 +58,7 @@ pub(super) use child_sa::{ChildSa, ChildState};
 pub(super) use close::Tell;
 pub(super) use established::{Established, Task};
 pub(super) use initiator::{Intent, start};
+pub(super) use record::IkeSaFields;
 pub(super) use rekeying::DELETE_DUE;
 pub(super) use responder::{InitRefusal, answer_init};
 

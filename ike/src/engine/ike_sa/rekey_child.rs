@@ -15,6 +15,8 @@
 //! gone. What comes as an answer: TEMPORARY_FAILURE puts it off, with growing pauses and for some minutes at most;
 //! CHILD_SA_NOT_FOUND means a fresh one; NO_ADDITIONAL_SAS a fresh IKE SA, in which that one has its place; whatever else fails is tried again, for X goes on until its hard lifetime.
 
+mod record;
+
 use crate::config::Name;
 use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure, Step};
@@ -31,6 +33,8 @@ use super::end_child::LINGER_TIME;
 use super::established::{Established, Exchange, Gone, Task};
 use super::rekeying::{DELETE_DUE, answer_all};
 use super::{IkeSa, State};
+
+pub(super) use record::{ReplacesFields, UndecidedFields};
 
 /// What a child that we ask for is to replace.
 #[derive(Debug)]

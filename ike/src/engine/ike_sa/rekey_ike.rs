@@ -12,13 +12,15 @@
 //!
 //! Nothing of this touches the kernel (order O6). While children are on their way, the peer is put off, and so are we.
 
+mod record;
+
 use std::time::Duration;
 
 use crate::config::proposal::{
     IkeProposal, IkeSuite, choose_ike, ike_to_wire, verify_accepted_ike,
 };
 use crate::crypto::{EphemeralKey, Secret};
-use crate::engine::contents::required;
+use crate::engine::contents::{Contents, required};
 use crate::engine::event::{Event, IkeSpis};
 use crate::engine::failure::{Cause, Failure, Step};
 use crate::engine::io::{CommandId, Reply};
@@ -35,6 +37,8 @@ use super::keyed;
 use super::rekeying::{DELETE_DUE, answer_all};
 use super::{IkeSa, Opened, State, Window};
 
+pub(super) use record::RekeyIkeFields;
+
 /// How long it waits for children that are on their way.
 const BUSY: Duration = Duration::from_secs(1);
 
@@ -42,7 +46,8 @@ const BUSY: Duration = Duration::from_secs(1);
 pub(super) struct RekeyIke {
     spi: IkeSpi,
     nonce: Vec<u8>,
-    key: Box<dyn EphemeralKey>,
+    /// `None` after a restart: it does not outlive the process.
+    key: Option<Box<dyn EphemeralKey>>,
     method: KeyExchangeMethod,
     tried: Vec<KeyExchangeMethod>,
     rival: Option<Rival>,
@@ -103,7 +108,7 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        if established.heir.is_some() {
+        if established.heir.is_some() || established.heir_is_lost {
             return;
         }
         if established.is_busy() {
@@ -117,7 +122,7 @@ impl IkeSa {
                 let rekey = RekeyIke {
                     spi: shared.fresh_ike_spi(),
                     nonce: shared.nonce(),
-                    key,
+                    key: Some(key),
                     method,
                     tried: vec![method],
                     rival: None,
@@ -134,8 +139,9 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
+        let Some(key) = &rekey.key else { return };
         let offer = ike_to_wire(&established.connection.proposals, rekey.spi.into());
-        let payloads = payloads(offer, &rekey.nonce, rekey.method, rekey.key.public_value());
+        let payloads = payloads(offer, &rekey.nonce, rekey.method, key.public_value());
         established.exchange = Some(Exchange::RekeyIke(Box::new(rekey)));
         self.send_request(shared, ExchangeType::CREATE_CHILD_SA, &payloads);
     }
@@ -152,9 +158,13 @@ impl IkeSa {
             return self.other_ike_method(shared, rekey, &notify.data);
         }
         let rival = rekey.rival.take();
-        let answered = match contents.error().filter(|_| contents.sa.is_none()) {
-            Some(notify) => Err(Cause::Refused { notify }),
-            None => self.heir_of_response(shared, rekey, opened),
+        let refused = contents.error().filter(|_| contents.sa.is_none());
+        let answered = match (refused, rekey.key.take()) {
+            (Some(notify), _) => Err(Cause::Refused { notify }),
+            (None, Some(key)) => self.heir_of_response(shared, rekey, key, opened),
+            (None, None) => {
+                return self.heir_without_our_key(shared, &rekey, rival, contents);
+            }
         };
         match (answered, rival) {
             (Ok((heir, lowest)), Some(rival)) if lowest < rival.lowest => {
@@ -185,11 +195,44 @@ impl IkeSa {
         }
     }
 
+    /// The peer has made an heir of a request whose private half was lost in a restart: nobody can speak to it. If it is
+    /// not the one that is kept, it ends by itself; otherwise the children are with it, and all is made anew before the old
+    /// one is left.
+    fn heir_without_our_key(
+        &mut self,
+        shared: &mut Shared,
+        rekey: &RekeyIke,
+        rival: Option<Rival>,
+        contents: &Contents<'_>,
+    ) {
+        let theirs = contents.nonce.as_ref().map(|nonce| &nonce.data[..]);
+        let lowest = theirs.map(|theirs| rekey.nonce.as_slice().min(theirs));
+        match rival {
+            Some(rival) if lowest.is_some_and(|lowest| *lowest < *rival.lowest) => {
+                self.bequeath(shared, rival.heir, false);
+            }
+            rival => {
+                if let Some(rival) = rival {
+                    let until = Some(shared.now.boot + DELETE_DUE);
+                    let heir = rival.heir;
+                    shared.notice(Notice::Redundant { heir, until });
+                }
+                if let State::Established(established) = &mut self.state {
+                    established.heir_is_lost = true;
+                }
+                shared.notice(Notice::HeirLost {
+                    old: self.own_spi(),
+                });
+            }
+        }
+    }
+
     /// The heir that the peer's answer makes, and the lower of the two nonces.
     fn heir_of_response(
         &mut self,
         shared: &mut Shared,
         rekey: RekeyIke,
+        key: Box<dyn EphemeralKey>,
         opened: &Opened<'_>,
     ) -> Result<(Box<Self>, Vec<u8>), Cause> {
         let State::Established(established) = &self.state else {
@@ -204,7 +247,7 @@ impl IkeSa {
         if (ke.method, chosen.suite.key_exchange) != (rekey.method, rekey.method) {
             return Err(Cause::MissingPayload { payload: "KE" });
         }
-        let secret = rekey.key.agree(&ke.data).map_err(Cause::KeyExchange)?;
+        let secret = key.agree(&ke.data).map_err(Cause::KeyExchange)?;
         let agreed = Agreed {
             suite: chosen.suite,
             secret: &secret,
@@ -236,7 +279,7 @@ impl IkeSa {
         };
         match (key, rekey.rival.take()) {
             (Ok(key), rival) => {
-                rekey.key = key;
+                rekey.key = Some(key);
                 rekey.method = method;
                 rekey.tried.push(method);
                 rekey.rival = rival;
@@ -256,7 +299,7 @@ impl IkeSa {
         let State::Established(established) = &self.state else {
             return;
         };
-        if established.is_busy() || established.heir.is_some() {
+        if established.is_busy() || established.heir.is_some() || established.heir_is_lost {
             let later = NotifyType::TEMPORARY_FAILURE;
             return self.answer_notify(shared, path, exchange, later, &[]);
         }

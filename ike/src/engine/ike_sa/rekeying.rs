@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::failure::Cause;
 use crate::engine::io::{CommandId, Output, Reply};
 use crate::engine::shared::Shared;
@@ -30,7 +32,31 @@ pub(super) struct Rekeying {
     pub(super) waiters: Vec<CommandId>,
 }
 
+/// What is written of a [`Rekeying`]. Who waits for it waits for a process.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RekeyingFields(Option<Duration>, u32, Option<Duration>);
+
 impl Rekeying {
+    pub(super) const fn fields(&self) -> RekeyingFields {
+        let Self {
+            at,
+            failures,
+            put_off_since,
+            waiters: _,
+        } = self;
+        RekeyingFields(*at, *failures, *put_off_since)
+    }
+
+    pub(super) const fn restored(fields: RekeyingFields) -> Self {
+        let RekeyingFields(at, failures, put_off_since) = fields;
+        Self {
+            at,
+            failures,
+            put_off_since,
+            waiters: Vec::new(),
+        }
+    }
+
     /// To begin at this time.
     pub(super) fn due(at: Option<Duration>) -> Self {
         Self {

@@ -12,6 +12,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::Keep;
 use crate::engine::failure::{Cause, Failure, Step};
 use crate::engine::io::{Question, SaReference, SaUse};
@@ -25,7 +27,7 @@ use super::{ANSWER_TIME, IkeSa, State};
 const LOOKS: u32 = 4;
 
 /// What is known of the traffic of a Child SA. Times are of the boot clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Traffic {
     /// Packets, in and out, when it was looked last.
     packets: u64,
