@@ -3,12 +3,14 @@
 use ike::auth::signature::{PeerHashes, choose, encode};
 use ike::config::Strength;
 use ike::config::proposal::{
-    ChildExchange, choose_esp, esp_to_wire, ike_to_wire, verify_accepted_ike,
+    ChildExchange, choose_esp, choose_ike, esp_to_wire, ike_to_wire, verify_accepted_ike,
 };
 use ike::crypto::{Random, standard};
 use ike::engine::event::IkeSpis;
-use ike::wire::numbers::{AuthMethod, ExchangeType, PayloadType};
-use ike::wire::{Authentication, Cert, Header, IkeSpi, KeyExchange, Nonce, Payload};
+use ike::wire::numbers::{AuthMethod, ExchangeType, KeyExchangeMethod, PayloadType};
+use ike::wire::{
+    Authentication, Cert, Header, IkeSpi, KeyExchange, Nonce, Payload, SecurityAssociation,
+};
 
 use super::{Chain, PeerCredential, Said, ScriptedPeer, Session, id_payload, selectors};
 use crate::World;
@@ -192,39 +194,70 @@ impl ScriptedPeer {
     /// # Panics
     /// Where the node accepted what was not offered.
     pub fn rekey_ike(&mut self, world: &mut World, session: &mut Session) -> Option<Session> {
+        let mut nonce = vec![0; 32];
+        self.random.fill(&mut nonce);
+        let (heir, _) = self.rekey_ike_by(world, session, &nonce)?;
+        Some(heir)
+    }
+
+    /// Likewise with this nonce; the node's comes back with the heir.
+    ///
+    /// # Panics
+    /// Where the node accepted what was not offered.
+    pub fn rekey_ike_by(
+        &mut self,
+        world: &mut World,
+        session: &mut Session,
+        nonce: &[u8],
+    ) -> Option<(Session, Vec<u8>)> {
         let method = session.suite.key_exchange;
         let algorithm = standard().key_exchange(method).expect("built in");
         let key = algorithm.generate(&mut self.random).expect("a key");
-        let (mut nonce, mut spi) = (vec![0; 32], [0; 8]);
-        self.random.fill(&mut nonce);
+        let mut spi = [0; 8];
         self.random.fill(&mut spi);
-        let chain = [
-            Payload::Sa(ike_to_wire(&self.ike, IkeSpi(spi).into())),
-            Payload::Nonce(Nonce {
-                data: nonce.clone().into(),
-            }),
-            Payload::Ke(KeyExchange {
-                method,
-                data: key.public_value().to_vec().into(),
-            }),
-        ];
+        let offer = ike_to_wire(&self.ike, IkeSpi(spi).into());
+        let chain = ike_rekeying(offer, nonce, method, key.public_value());
         let said = self.ask(world, session, ExchangeType::CREATE_CHILD_SA, &chain)?;
-        let (mut sa, mut ke, mut theirs) = (None, None, None);
-        for payload in said.payloads {
-            match payload {
-                Payload::Sa(payload) => sa = Some(payload),
-                Payload::Ke(payload) => ke = Some(payload.data.to_vec()),
-                Payload::Nonce(payload) => theirs = Some(payload.data.to_vec()),
-                _ => {}
-            }
-        }
-        let chosen = verify_accepted_ike(&self.ike, &sa?).expect("one of ours");
+        let Asked { sa, ke, nonce: nr } = Asked::of(&said)?;
+        let chosen = verify_accepted_ike(&self.ike, &sa).expect("one of ours");
         let spis = IkeSpis {
             initiator: IkeSpi(spi),
             responder: chosen.peer_spi.as_ike_spi().expect("an SPI"),
         };
-        let secret = key.agree(&ke?).expect("a good public value");
-        Some(session.heir(spis, chosen.suite, &secret, (nonce, theirs?)))
+        let secret = key.agree(&ke).expect("a good public value");
+        let nonces = (nonce.to_vec(), nr.clone());
+        let heir = session.heir(spis, true, chosen.suite, &secret, nonces);
+        Some((heir, nr))
+    }
+
+    /// What answers the node's request to rekey the IKE SA as it should be answered, with this nonce; the heir, and the
+    /// node's nonce.
+    ///
+    /// # Panics
+    /// Where it is no such request.
+    pub fn answer_ike_rekeying(
+        &mut self,
+        session: &Session,
+        asked: &Said,
+        nonce: &[u8],
+    ) -> (Chain, Session, Vec<u8>) {
+        let Asked { sa, ke, nonce: ni } = Asked::of(asked).expect("SA, KE and Nonce");
+        let chosen = choose_ike(&self.ike, &sa).expect("a common proposal");
+        let method = chosen.suite.key_exchange;
+        let algorithm = standard().key_exchange(method).expect("built in");
+        let key = algorithm.generate(&mut self.random).expect("a key");
+        let public = key.public_value().to_vec();
+        let secret = key.agree(&ke).expect("a good public value");
+        let mut spi = [0; 8];
+        self.random.fill(&mut spi);
+        let spis = IkeSpis {
+            initiator: chosen.peer_spi.as_ike_spi().expect("an SPI"),
+            responder: IkeSpi(spi),
+        };
+        let chain = ike_rekeying(chosen.answer(IkeSpi(spi).into()), nonce, method, &public);
+        let nonces = (ni.clone(), nonce.to_vec());
+        let heir = session.heir(spis, false, chosen.suite, &secret, nonces);
+        (chain, heir, ni)
     }
 
     /// Answers a request of the node; what the node sends next.
@@ -238,5 +271,51 @@ impl ScriptedPeer {
         let header = session.header(request.exchange, request.message_id, true);
         let bytes = session.seal(&mut self.random, header, payloads);
         self.send(world, &bytes)
+    }
+}
+
+/// What both messages of a rekeying of the IKE SA hold.
+fn ike_rekeying(
+    sa: SecurityAssociation,
+    nonce: &[u8],
+    method: KeyExchangeMethod,
+    public: &[u8],
+) -> Chain {
+    vec![
+        Payload::Sa(sa),
+        Payload::Nonce(Nonce {
+            data: nonce.to_vec().into(),
+        }),
+        Payload::Ke(KeyExchange {
+            method,
+            data: public.to_vec().into(),
+        }),
+    ]
+}
+
+/// What the node's message of such a rekeying holds.
+struct Asked {
+    sa: SecurityAssociation,
+    ke: Vec<u8>,
+    nonce: Vec<u8>,
+}
+
+impl Asked {
+    /// `None`: it refuses.
+    fn of(said: &Said) -> Option<Self> {
+        let (mut sa, mut ke, mut nonce) = (None, None, None);
+        for payload in &said.payloads {
+            match payload {
+                Payload::Sa(payload) => sa = Some(payload.clone()),
+                Payload::Ke(payload) => ke = Some(payload.data.to_vec()),
+                Payload::Nonce(payload) => nonce = Some(payload.data.to_vec()),
+                _ => {}
+            }
+        }
+        Some(Self {
+            sa: sa?,
+            ke: ke?,
+            nonce: nonce?,
+        })
     }
 }

@@ -123,10 +123,11 @@ impl Session {
         Self::from_seed(spis, initiator, suite, &skeyseed, (ni, nr), first)
     }
 
-    /// The one that replaces this one, begun by the peer.
+    /// The one that replaces this one, begun by the peer or by the node.
     pub(super) fn heir(
         &self,
         spis: IkeSpis,
+        initiator: bool,
         suite: IkeSuite,
         secret: &Secret,
         (ni, nr): (Vec<u8>, Vec<u8>),
@@ -134,7 +135,7 @@ impl Session {
         let prf = standard().prf(self.suite.prf).expect("built in");
         let skeyseed = skeyseed_rekey(prf, &self.sk_d, secret, &ni, &nr);
         let none = (Vec::new(), Vec::new());
-        let mut heir = Self::from_seed(spis, true, suite, &skeyseed, (ni, nr), none);
+        let mut heir = Self::from_seed(spis, initiator, suite, &skeyseed, (ni, nr), none);
         heir.next_request = 0;
         heir
     }

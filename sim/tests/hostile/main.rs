@@ -4,6 +4,7 @@
 mod afterwards;
 mod authentication;
 mod floods;
+mod replays;
 mod to_the_initiator;
 mod to_the_responder;
 

@@ -13,12 +13,12 @@ use sim::{ScriptedPeer, Session, World};
 
 use super::rekey;
 
-const CREATE: ExchangeType = ExchangeType::CREATE_CHILD_SA;
-const INFORMATIONAL: ExchangeType = ExchangeType::INFORMATIONAL;
-const SPI: u32 = 0xabc0_0001;
+pub(super) const CREATE: ExchangeType = ExchangeType::CREATE_CHILD_SA;
+pub(super) const INFORMATIONAL: ExchangeType = ExchangeType::INFORMATIONAL;
+pub(super) const SPI: u32 = 0xabc0_0001;
 
 /// A headquarters with a tunnel, and the branch in our hand; the SPI of the headquarters.
-fn with_peer(seed: u64) -> (World, ScriptedPeer, Session, u32) {
+pub(super) fn with_peer(seed: u64) -> (World, ScriptedPeer, Session, u32) {
     let mut world = two_gateways(seed, Quality::default());
     world.configure(0, End::hq().configuration());
     let mut peer = ScriptedPeer::branch(&world, seed);
@@ -28,7 +28,7 @@ fn with_peer(seed: u64) -> (World, ScriptedPeer, Session, u32) {
 }
 
 /// A request for `new` in place of `old`, both of the peer.
-fn rekeying(peer: &mut ScriptedPeer, old: u32, new: u32) -> Chain {
+pub(super) fn rekeying(peer: &mut ScriptedPeer, old: u32, new: u32) -> Chain {
     let mut chain = peer.create_child(new);
     let notify = Notify::new(NotifyType::REKEY_SA, vec![]).about(ProtocolId::ESP, old);
     chain.insert(0, Payload::Notify(notify));
@@ -36,14 +36,14 @@ fn rekeying(peer: &mut ScriptedPeer, old: u32, new: u32) -> Chain {
 }
 
 /// What the node asks now, opened; its header.
-fn asked(world: &World, peer: &ScriptedPeer, session: &Session) -> (Header, Said) {
+pub(super) fn asked(world: &World, peer: &ScriptedPeer, session: &Session) -> (Header, Said) {
     let bytes = peer.heard(world, 0).pop().expect("a word");
     let header = Header::parse(&bytes).expect("a header");
     (header, session.open(&bytes).expect("for us"))
 }
 
 /// The node begins to rekey, and is answered with the child under this SPI.
-fn answer(peer: &mut ScriptedPeer, said: &Said, spi: u32) -> Chain {
+pub(super) fn answer(peer: &mut ScriptedPeer, said: &Said, spi: u32) -> Chain {
     let mut chain = peer.child_answer(
         &said.payloads,
         spi,
@@ -54,17 +54,17 @@ fn answer(peer: &mut ScriptedPeer, said: &Said, spi: u32) -> Chain {
     chain
 }
 
-fn inbound(world: &World) -> Vec<u32> {
+pub(super) fn inbound(world: &World) -> Vec<u32> {
     let sas = world.nodes[0].kernel.sas.values();
     sas.filter(|sa| sa.inbound).map(|sa| sa.spi).collect()
 }
 
-fn outbound(world: &World) -> Vec<u32> {
+pub(super) fn outbound(world: &World) -> Vec<u32> {
     let sas = world.nodes[0].kernel.sas.values();
     sas.filter(|sa| !sa.inbound).map(|sa| sa.spi).collect()
 }
 
-fn deleted(said: &Said) -> Vec<u32> {
+pub(super) fn deleted(said: &Said) -> Vec<u32> {
     let spis = said.payloads.iter().filter_map(|payload| match payload {
         Payload::Delete(delete) => Some(delete.spis.clone()),
         _ => None,
@@ -141,7 +141,7 @@ fn a_rekeying_by_the_peer_goes_its_way_step_by_step() {
     assert_eq!(world.nodes[0].count("child-down"), 0);
 }
 
-fn sorted<const N: usize>(mut spis: [u32; N]) -> Vec<u32> {
+pub(super) fn sorted<const N: usize>(mut spis: [u32; N]) -> Vec<u32> {
     spis.sort_unstable();
     spis.to_vec()
 }

@@ -1,9 +1,47 @@
 //! Rekeying of Child SAs, by either side and by both at once, with traffic in both directions all the time: no packet is
-//! lost, and in the end both sides hold the same pair of SAs. The rows C1 to C30 are those of the module's table.
+//! lost, and in the end both sides hold the same pair of SAs.
+//!
+//! What a request finds that meets something else, and what is to happen (RFC 7296 sections 2.8.1, 2.8.2 and 2.25; X is a Child
+//! SA). Tests are named by the rows they try; the invariants of SAs after each step are in [`nonces`] and [`answers`].
+//!
+//! | row | request | meets | is answered, and then | in |
+//! |---|---|---|---|---|
+//! | C1 | rekey X | nothing | with a new one | here |
+//! | C2 | rekey X | X being rekeyed | likewise; the lowest of four nonces loses | `collisions`, `nonces` |
+//! | C3 | rekey X | X being deleted | TEMPORARY_FAILURE | `answers` |
+//! | C4 | rekey X | no X | CHILD_SA_NOT_FOUND with its SPI | `answers` |
+//! | C5 | rekey X | X replaced, its Delete not answered | TEMPORARY_FAILURE | `collisions` |
+//! | C6 | rekey X | X replaced and deleted | CHILD_SA_NOT_FOUND | `collisions` |
+//! | C7 | delete X | nothing | with our SPI; both directions close | `deletes` |
+//! | C8 | delete X | X being deleted | with nothing | `answers` |
+//! | C9 | delete X | X being rekeyed | as if nothing were; what we asked for is no rekeying any more | `deletes` |
+//! | C10 | delete the new one | an answer that we do not have yet | with nothing; it is not used when the answer comes | `answers` |
+//! | C11 | delete X | no X | with nothing | `deletes` |
+//! | C12 | delete X by a responder | X being rekeyed, no collision | as C7, and the new one stays | `answers` |
+//! | C13 | rekey IKE | nothing | with an heir, which has the children | `ike_sa` |
+//! | C14 | rekey IKE | IKE being rekeyed | likewise; the lowest of four nonces loses | `ike_sa`, `nonces` |
+//! | C15 | rekey IKE | IKE being deleted | TEMPORARY_FAILURE | `deletes` |
+//! | C16 | rekey IKE | IKE replaced, its Delete not answered | TEMPORARY_FAILURE | `ike_sa` |
+//! | C17 | delete IKE | IKE being rekeyed | with nothing; our request is forgotten | `deletes`, `ike_sa` |
+//! | C18 | delete IKE | IKE being deleted | with nothing; it goes once | `deletes` |
+//! | C19 | rekey IKE | a child being made, replaced or deleted | TEMPORARY_FAILURE | `deletes`, `ike_sa` |
+//! | C20 | make or rekey X | IKE being rekeyed | TEMPORARY_FAILURE | `deletes`, `ike_sa` |
+//! | C21 | delete X | IKE being rekeyed | as C7 | `deletes` |
+//! | C22 | make or rekey X | IKE being deleted | TEMPORARY_FAILURE | `deletes` |
+//! | C23 | delete IKE | a child being deleted | with nothing; everything goes, the child once | `deletes` |
+//! | C24 | INVALID_KE_PAYLOAD to both | both | both ask again, and the last nonces decide | here |
+//! | C25 | with further key exchanges (RFC 9370) | any | with the proposal without; IKE_FOLLOWUP_KE is dropped | `deletes` |
+//! | C26 | TEMPORARY_FAILURE as an answer | | asked again after growing pauses, and given up after minutes | `answers` |
+//! | C27 | CHILD_SA_NOT_FOUND as an answer | | a fresh one is made | `answers` |
+//! | C28 | the winner's heir is never deleted by the peer | | we delete it after a while | `ike_sa` |
+//! | C29 | X expires | its Delete is waited for | softly: nothing; for good: it is finished | `answers` |
+//! | C30 | the Delete of X is never answered | | the IKE SA ends, and the child once | `deletes` |
 
 mod answers;
 mod collisions;
+mod deletes;
 mod ike_sa;
+mod nonces;
 mod reauthentication;
 mod volume;
 mod wall_clock;
@@ -224,5 +262,28 @@ fn c24_each_side_has_its_own_group_for_forward_secrecy() {
         world.command(1, rekey());
         settled(&mut world, "forward secrecy");
         assert!(world.nodes[0].count("child-rekeyed") >= 3);
+    }
+}
+
+#[test]
+fn rfc7296_071_every_row_of_the_table_has_a_test_named_after_it() {
+    let sources = [
+        include_str!("main.rs"),
+        include_str!("answers.rs"),
+        include_str!("collisions.rs"),
+        include_str!("deletes.rs"),
+        include_str!("ike_sa.rs"),
+        include_str!("nonces.rs"),
+    ];
+    let names = || {
+        let lines = sources.iter().flat_map(|source| source.lines());
+        lines.filter_map(|line| line.strip_prefix("fn "))
+    };
+    for row in 1..=30 {
+        let row = format!("c{row}");
+        let named = names().any(|name| name.split('_').any(|word| word == row));
+        assert!(named, "no test is named after {row}");
+        let told = format!("//! | {} |", row.to_uppercase());
+        assert!(sources[0].contains(&told), "the table lacks {row}");
     }
 }

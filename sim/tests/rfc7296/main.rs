@@ -4,6 +4,7 @@
 mod children_and_errors;
 mod exchanges;
 mod negotiation;
+mod rekeying;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 //! ```text
 //!   clap, schema, tables of events and metrics -> commands.md, policy.md, events.md, metrics.md
 //!   codes                                      -> errors.md, SUMMARY.md's list, heads of pages, ikctl's table of pages
+//!   lists of what standards ask for, tests     -> conformance.md
 //!   all pages                                  -> links that lead nowhere
 //! ```
 //!
@@ -10,6 +11,7 @@
 //! when it is not current.
 
 pub mod codes;
+mod conformance;
 pub mod html;
 pub mod links;
 mod reference;
@@ -32,6 +34,7 @@ pub fn generated(workspace: &Path) -> Result<Vec<(PathBuf, String)>> {
         ("reference/policy.md", reference::policy()),
         ("reference/events.md", reference::events()),
         ("reference/metrics.md", reference::metrics()),
+        ("conformance.md", conformance::page(workspace)?),
     ];
     let mut index = Vec::new();
     let mut heads = Vec::new();
