@@ -11,5 +11,6 @@ pub mod config;
 pub mod crypto;
 pub mod engine;
 pub mod failure_code;
+pub mod fault;
 pub mod pki;
 pub mod wire;

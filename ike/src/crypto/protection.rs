@@ -154,6 +154,9 @@ impl SealingKey {
             IvSource::Counter(next) => {
                 let counter = next.ok_or(CryptoError::IvExhausted)?;
                 *next = counter.checked_add(1);
+                if cfg!(ikd_fault = "iv-again") && counter % 3 == 2 {
+                    *next = Some(counter);
+                }
                 iv.copy_from_slice(&counter.to_be_bytes());
             }
             IvSource::Random => random.fill(iv),

@@ -387,6 +387,18 @@ impl Engine {
 
     /// An IKE SA was replaced: its heir takes its place, and what it has.
     fn inherit(&mut self, old: IkeSpi, heir: IkeSpi, by_us: bool) {
+        // Once: the peer may have shown before which heir it means.
+        let state = |own: &IkeSpi| self.ike_sas.get(own).and_then(|sa| sa.established());
+        let both = state(&heir).is_some_and(|heir| !heir.announced) && state(&old).is_some();
+        if !both {
+            // An heir that is gone takes with it what there was to inherit: the peer had nothing else.
+            return self.with_sa(old, |sa, shared| {
+                if sa.is_established() {
+                    let failure = Failure::new(Step::CreateChildSa, Cause::NoAnswer);
+                    sa.close(shared, failure, ike_sa::Tell::Delete);
+                }
+            });
+        }
         let (Some(mut before), Some(mut after)) =
             (self.ike_sas.remove(&old), self.ike_sas.remove(&heir))
         else {
@@ -536,6 +548,7 @@ impl Engine {
         if (entry.connection.child(child)).is_none_or(|child| self.is_served(entry, child)) {
             self.shared.traps.forget(name, child);
         }
+        let now = self.shared.now.boot;
         let Some(entry) = self.connections.entries.get_mut(name) else {
             return;
         };
@@ -545,6 +558,9 @@ impl Engine {
         for waiter in &mut entry.waiters {
             waiter.children.remove(child);
         }
+        // A peer that is at it goes on.
+        let yields_until = entry.yields_until.filter(|until| now < *until);
+        entry.yields_until = yields_until.map(|until| until.max(now + FIRST_MOVE));
         for command in entry.take_waiters(BTreeSet::is_empty) {
             self.reply(command, Reply::Done);
         }

@@ -137,6 +137,25 @@ pub struct Engine {
     restoring: bool,
 }
 
+/// How much an engine keeps of what comes and goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// IKE SAs of any state.
+    pub ike_sas: usize,
+    /// Those that count as half-open.
+    pub half_open: usize,
+    /// IKE SAs that a peer began, where its first message is still recognised.
+    pub first_contacts: usize,
+    /// Questions that wait for an answer.
+    pub questions: usize,
+    /// Kernel requests that are not answered yet.
+    pub kernel_requests: usize,
+    /// SPIs of ESP SAs, both directions counted.
+    pub esp_sas: usize,
+    /// Commands that wait for `up`, or for the kernel to be clean.
+    pub waiting_commands: usize,
+}
+
 #[derive(Debug)]
 struct Shutdown {
     command: CommandId,
@@ -236,6 +255,22 @@ impl Engine {
     #[must_use]
     pub fn ike_sa_count(&self) -> usize {
         self.ike_sas.len()
+    }
+
+    /// What it keeps at this moment, in numbers: for tests, which know what it should be.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        let entries = self.connections.entries.values();
+        Kept {
+            ike_sas: self.ike_sas.len(),
+            half_open: self.half_open.count(),
+            first_contacts: self.first_contacts.len(),
+            questions: self.shared.questions.len(),
+            kernel_requests: self.shared.kernel.len(),
+            esp_sas: self.shared.esp.len(),
+            waiting_commands: self.clean_waiters.len()
+                + entries.map(|entry| entry.waiters.len()).sum::<usize>(),
+        }
     }
 
     fn tick(&mut self) {

@@ -324,6 +324,15 @@ impl PolicyTable {
         if before.as_ref() == Some(&after) {
             return None;
         }
+        if let Some(before) = before.as_ref().filter(|_| cfg!(ikd_fault = "clear-gap")) {
+            return Some(KernelStep {
+                action: KernelAction::DeletePolicy {
+                    index: before.index,
+                    direction: before.direction,
+                },
+                undo: None,
+            });
+        }
         let undo = before.map_or_else(
             || KernelAction::DeletePolicy {
                 index: after.index,

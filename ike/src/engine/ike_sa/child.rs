@@ -206,6 +206,9 @@ impl Accepted {
 
     /// The lower of the two nonces that it is made with (RFC 7296 section 2.8.1).
     pub(super) fn lowest_nonce(&self, (ni, nr): (&[u8], &[u8])) -> Vec<u8> {
+        if cfg!(ikd_fault = "one-nonce") {
+            return ni.to_vec();
+        }
         ni.min(self.nonce.as_deref().unwrap_or(nr)).to_vec()
     }
 }

@@ -217,6 +217,9 @@ impl ChildSa {
             Then::First | Then::TakesOver(_) | Then::Supersedes(_) => {
                 steps.push(this.add(shared, outbound));
                 this.way_out = WayOut::Installed;
+                if cfg!(ikd_fault = "outbound-first") {
+                    steps.reverse();
+                }
             }
             Then::StandsBy | Then::Succeeds => {
                 this.way_out = WayOut::KeptBack(Box::new(outbound));
@@ -485,7 +488,7 @@ impl ChildSa {
             self.is_activating = true;
             let steps = vec![self.add(shared, *install)];
             self.ask_kernel(shared, sa, steps);
-        } else {
+        } else if !cfg!(ikd_fault = "old-outbound-stays") {
             from.stop_sending(shared);
         }
         self.slots = std::mem::take(&mut from.slots);

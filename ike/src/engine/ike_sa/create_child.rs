@@ -260,8 +260,10 @@ impl IkeSa {
             };
             return self.ike_rekeying_request(shared, &opened);
         }
-        // It would belong to the heir, and that is on its way, or lost.
-        let has_heir = |state: &Established| state.is_rekeying() || state.heir_is_lost;
+        self.is_meant_to_inherit(shared);
+        // It would belong to the heir, and that is on its way, or lost, or is this one and has nothing yet.
+        let has_heir =
+            |state: &Established| state.is_rekeying() || state.heir_is_lost || !state.announced;
         if self.established().is_some_and(has_heir) {
             let later = NotifyType::TEMPORARY_FAILURE;
             return self.answer_notify(shared, path, header.exchange, later, &[]);
@@ -489,7 +491,12 @@ impl IkeSa {
                     self.superseded(shared, old);
                 }
             }
-            Then::StandsBy => child.state = ChildState::Standby,
+            Then::StandsBy => {
+                child.state = ChildState::Standby;
+                if cfg!(ikd_fault = "standby-sends") {
+                    self.activate(shared, number);
+                }
+            }
             Then::Succeeds => {
                 child.state = ChildState::Standby;
                 if !self.is_to_be_deleted() {

@@ -187,7 +187,10 @@ impl IkeSa {
 
     /// Both sides have let go of it: it sends no more, and receives what is still under way.
     fn linger(&mut self, shared: &mut Shared, number: u64) {
-        let until = shared.now.boot + LINGER_TIME;
+        let mut until = shared.now.boot + LINGER_TIME;
+        if cfg!(ikd_fault = "no-lingering") {
+            until = shared.now.boot;
+        }
         let State::Established(established) = &mut self.state else {
             return;
         };

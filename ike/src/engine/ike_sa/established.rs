@@ -68,7 +68,9 @@ pub(in crate::engine) struct Established {
     /// Whether the peer has an heir of it that we have no keys for: it only waits to be replaced as a whole.
     pub(super) heir_is_lost: bool,
     /// Whether it counts: an heir does not, before it has inherited.
-    pub(super) announced: bool,
+    pub(in crate::engine) announced: bool,
+    /// Whether all it has is about to be an heir's, also what is still to be done.
+    pub(super) bequeathed: bool,
     /// An heir that never will: the peer is to delete it until then.
     pub(super) redundant_until: Option<Duration>,
     /// Since when the kernel is being asked what Child SAs have carried.
@@ -174,6 +176,7 @@ impl Established {
             heir: None,
             heir_is_lost: false,
             announced: false,
+            bequeathed: false,
             redundant_until: None,
             looking_since: None,
             heard: Heard::default(),
@@ -202,7 +205,9 @@ impl Established {
         self.children = std::mem::take(&mut before.children);
         self.reauthentication = std::mem::take(&mut before.reauthentication);
         let tasks = std::mem::take(&mut before.tasks);
-        let go_on = |task: &Task| !matches!(task, Task::RekeyIke | Task::Liveness);
+        let go_on = |task: &Task| {
+            !matches!(task, Task::RekeyIke | Task::Liveness) && !cfg!(ikd_fault = "heir-forgets")
+        };
         self.tasks.extend(tasks.into_iter().filter(go_on));
     }
 
@@ -320,6 +325,9 @@ impl IkeSa {
             let State::Established(established) = &mut self.state else {
                 return;
             };
+            if established.bequeathed {
+                return;
+            }
             let Some(task) = established.tasks.pop_front() else {
                 return;
             };
@@ -425,6 +433,9 @@ impl IkeSa {
             .deletes
             .iter()
             .any(|delete| delete.protocol == ProtocolId::IKE);
+        if !deletes_all {
+            self.is_meant_to_inherit(shared);
+        }
         // A peer that does not accept our proof says so here, and holds the IKE SA for gone (section 2.21.2).
         let refused = contents
             .error()

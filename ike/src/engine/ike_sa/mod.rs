@@ -47,6 +47,7 @@ use crate::config::Connection;
 use crate::wire::numbers::{ExchangeType, NotifyType, PayloadType};
 use crate::wire::{Header, IkeSpi, Message, WireError, parse_chain};
 
+use super::channel::Channel;
 use super::contents::Contents;
 use super::event::{DropReason, Event, IkeSpis};
 use super::failure::{Cause, Failure, Step};
@@ -216,7 +217,7 @@ impl IkeSa {
                     .into_iter()
                     .chain(established.children_deadline())
                     .chain(established.look_deadline())
-                    .chain(established.rekeying.at)
+                    .chain(established.rekeying.at.filter(|_| established.announced))
                     .chain(established.reauthentication.at)
                     .chain(established.redundant_until)
                     .min()
@@ -276,7 +277,7 @@ impl IkeSa {
                 let sa = own_spi(self.spis, self.initiator);
                 shared.notice(Notice::Reauthenticate { sa });
             }
-            if established.rekeying.at.take_if(|at| *at <= now).is_some() {
+            if established.announced && established.rekeying.at.take_if(|at| *at <= now).is_some() {
                 self.begin(shared, Task::RekeyIke);
             }
         }
@@ -288,7 +289,17 @@ impl IkeSa {
         let Some(request) = self.window.outstanding() else {
             return;
         };
-        shared.transmit(request.path, request.bytes.clone());
+        let mut bytes = request.bytes.clone();
+        if cfg!(ikd_fault = "new-bytes") && request.exchange == ExchangeType::INFORMATIONAL {
+            let header = self.header(request.exchange, request.message_id, false);
+            let sealed =
+                |channel: &mut Channel| channel.seal(&mut *shared.random, &header, &[]).ok();
+            bytes = self.channel_mut().and_then(sealed).unwrap_or(bytes);
+        }
+        let Some(request) = self.window.outstanding() else {
+            return;
+        };
+        shared.transmit(request.path, bytes);
         let event = Event::Retransmitting {
             connection: self.connection_name(),
             path: request.path,
@@ -317,6 +328,12 @@ impl IkeSa {
         match &self.state {
             State::Closing(closing) if closing.waits_to_delete() => self.send_delete(shared),
             State::Closing(_) => self.state = State::Gone,
+            // Our request for an heir is lost, or its answer; the peer's own was answered.
+            State::Established(established) if established.heir.is_some() => {
+                if let Some(heir) = established.heir {
+                    self.bequeath(shared, heir, false);
+                }
+            }
             _ => self.fail(shared, failure),
         }
     }

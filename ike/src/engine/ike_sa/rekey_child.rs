@@ -11,8 +11,8 @@
 //! Both at once: each answers the other, so that there are two new ones. The one that was made with the lowest of the four
 //! nonces is deleted by who made it; who made the other deletes X.
 //!
-//! What comes when X is no longer to be rekeyed: TEMPORARY_FAILURE while it is about to go, CHILD_SA_NOT_FOUND when it is
-//! gone. What comes as an answer: TEMPORARY_FAILURE puts it off, with growing pauses and for some minutes at most;
+//! What comes when X is no longer to be rekeyed: TEMPORARY_FAILURE while it is about to go, or may be about to
+//! come, CHILD_SA_NOT_FOUND when it is gone. What comes as an answer: TEMPORARY_FAILURE puts it off, with growing pauses and for some minutes at most;
 //! CHILD_SA_NOT_FOUND means a fresh one; NO_ADDITIONAL_SAS a fresh IKE SA, in which that one has its place; whatever else fails is tried again, for X goes on until its hard lifetime.
 
 mod record;
@@ -161,7 +161,15 @@ impl IkeSa {
         }
         let named = |child: &&ChildSa| child.outbound.spi == spi;
         let child = established.children.iter().find(named);
-        let child = child.ok_or(NotifyType::CHILD_SA_NOT_FOUND)?;
+        // The answer to our request may be about to name it. One that replaces another is not in use at the peer before we
+        // know of it.
+        let unknown = match &established.exchange {
+            Some(Exchange::CreateChild(new)) if new.replaces.is_none() => {
+                NotifyType::TEMPORARY_FAILURE
+            }
+            _ => NotifyType::CHILD_SA_NOT_FOUND,
+        };
+        let child = child.ok_or(unknown)?;
         match child.state {
             ChildState::InUse(_) if !established.has_successor(child) => Ok(child.number),
             ChildState::Lingering(_) | ChildState::Orphaned => Err(NotifyType::CHILD_SA_NOT_FOUND),
@@ -300,7 +308,7 @@ impl IkeSa {
                 _ => {}
             }
         }
-        if let Some(task) = task {
+        if let Some(task) = task.filter(|_| !cfg!(ikd_fault = "no-delete")) {
             self.begin(shared, task);
         }
     }
@@ -341,7 +349,9 @@ impl IkeSa {
         };
         let before = |child: &&mut ChildSa| child.line == line && !child.stands();
         for child in established.children.iter_mut().filter(before) {
-            child.stop_sending(shared);
+            if !cfg!(ikd_fault = "old-outbound-stays") {
+                child.stop_sending(shared);
+            }
         }
         if established
             .numbered(number)
@@ -410,6 +420,7 @@ impl IkeSa {
         };
         if matches!(old.state, ChildState::Orphaned)
             || refused == Some(NotifyType::CHILD_SA_NOT_FOUND)
+                && !cfg!(ikd_fault = "not-found-ignored")
         {
             let mut old = established.children.remove(at);
             self.child_down(shared, &mut old, failure);

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Both at once: two heirs. The one that was made with the lowest of the four nonces is deleted by who made it; the other
-//! has the children, and who made it deletes the old one. Until that is decided, the children stay.
+//! has the children, and who made it deletes the old one. Until that is decided, the children stay. Where the answer to our
+//! request does not come, the heir that the peer made is the one: it says so by using it, or by saying nothing more.
 //!
 //! Nothing of this touches the kernel (order O6). While children are on their way, the peer is put off, and so are we.
 
@@ -24,7 +25,7 @@ use crate::engine::contents::{Contents, required};
 use crate::engine::event::{Event, IkeSpis};
 use crate::engine::failure::{Cause, Failure, Step};
 use crate::engine::io::{CommandId, Reply};
-use crate::engine::shared::{Notice, Shared};
+use crate::engine::shared::{KernelOwner, Notice, Shared};
 use crate::wire::numbers::{ExchangeType, KeyExchangeMethod, NotifyType};
 use crate::wire::payload::Payload;
 use crate::wire::{IkeSpi, KeyExchange, Nonce, SecurityAssociation, SpiBytes};
@@ -299,7 +300,8 @@ impl IkeSa {
         let State::Established(established) = &self.state else {
             return;
         };
-        if established.is_busy() || established.heir.is_some() || established.heir_is_lost {
+        let between = established.heir.is_some() || established.heir_is_lost;
+        if established.is_busy() || between || !established.announced {
             let later = NotifyType::TEMPORARY_FAILURE;
             return self.answer_notify(shared, path, exchange, later, &[]);
         }
@@ -428,12 +430,31 @@ impl IkeSa {
     }
 
     /// Has the heir take everything over, once it is in its place.
-    pub(super) fn bequeath(&self, shared: &mut Shared, heir: IkeSpi, by_us: bool) {
+    pub(super) fn bequeath(&mut self, shared: &mut Shared, heir: IkeSpi, by_us: bool) {
+        if let State::Established(established) = &mut self.state {
+            established.bequeathed = true;
+        }
         shared.notice(Notice::Inherits {
             old: self.own_spi(),
             heir,
             by_us,
         });
+    }
+
+    /// The peer asks for something by an heir of its making while we still wait to hear which heir is to be: this one. Our
+    /// own request, or the answer to it, is lost.
+    pub(super) fn is_meant_to_inherit(&self, shared: &mut Shared) {
+        let waits = |heir: &Established| !heir.announced && heir.redundant_until.is_none();
+        if let Some(old) = self.predecessor
+            && self.established().is_some_and(waits)
+        {
+            let heir = self.own_spi();
+            shared.notice(Notice::Inherits {
+                old,
+                heir,
+                by_us: false,
+            });
+        }
     }
 
     /// Takes over what the old one has: its children, what is still to be done, and its place in the world.
@@ -450,6 +471,16 @@ impl IkeSa {
                 let known = shared.esp.get_mut(&(sa.spi, sa.destination));
                 if let Some(owner) = known.filter(|owner| **owner == before_own) {
                     *owner = own;
+                }
+            }
+        }
+        // What the kernel has still to answer is answered to whoever has the child then.
+        if heir.is_busy() {
+            for owner in shared.kernel.values_mut() {
+                if let KernelOwner::Install { sa, .. } = owner
+                    && *sa == before_own
+                {
+                    *sa = own;
                 }
             }
         }

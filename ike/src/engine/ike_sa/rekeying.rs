@@ -14,6 +14,8 @@ use crate::wire::numbers::NotifyType;
 const FIRST_RETRY: Duration = Duration::from_secs(10);
 /// The longest pause.
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
+/// The longest pause where the peer only puts us off: it has other things under way, and the next attempt may meet others.
+const LONGEST_PUT_OFF: Duration = Duration::from_secs(20);
 /// How long the peer may put us off before the IKE SA counts as broken (RFC 7296 section 2.25).
 const PUT_OFF_TIME: Duration = Duration::from_secs(300);
 /// How long the peer may take to delete what it has replaced.
@@ -95,7 +97,9 @@ impl Rekeying {
     pub(super) fn failed(&mut self, shared: &mut Shared, cause: &Cause) -> Option<Duration> {
         let now = shared.now.boot;
         let notify = NotifyType::TEMPORARY_FAILURE;
+        let mut longest = LONGEST_RETRY;
         if *cause == (Cause::Refused { notify }) {
+            longest = LONGEST_PUT_OFF;
             let since = *self.put_off_since.get_or_insert(now);
             if now.saturating_sub(since) >= PUT_OFF_TIME {
                 return None;
@@ -104,7 +108,7 @@ impl Rekeying {
             self.put_off_since = None;
         }
         let pause = FIRST_RETRY * 2u32.saturating_pow(self.failures.min(8));
-        let pause = jittered(pause.min(LONGEST_RETRY), &mut *shared.random);
+        let pause = jittered(pause.min(longest), &mut *shared.random);
         self.failures += 1;
         self.at = Some(now + pause);
         Some(pause)

@@ -125,6 +125,8 @@ impl Established {
             announced,
             redundant_until,
             deleted_early,
+            // Within one input: at its end the heir has everything.
+            bequeathed: _,
             // Questions do not outlive the process, and are asked again.
             looking_since: _,
             heard: _,
