@@ -159,6 +159,11 @@ impl FakeKernel {
         true
     }
 
+    /// Deletes an SA by itself, and nobody hears of it.
+    pub fn lose(&mut self, SaReference { spi, destination }: SaReference) {
+        self.take((spi, destination));
+    }
+
     /// When the next SA reaches its hard lifetime, by the wall clock.
     #[must_use]
     pub fn next_end(&self) -> Option<Duration> {
@@ -255,15 +260,30 @@ impl FakeKernel {
     /// # Errors
     /// The first refusal.
     pub fn apply(&mut self, request: KernelRequest) -> Result<(), KernelFailure> {
+        self.apply_watched(request, |_| {})
+    }
+
+    /// As [`Self::apply`], with a look at the kernel after every step.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn apply_watched(
+        &mut self,
+        request: KernelRequest,
+        mut look: impl FnMut(&mut Self),
+    ) -> Result<(), KernelFailure> {
         let mut done = Vec::new();
         let mut first = Ok(());
         for step in request.steps {
-            match self.step(step.action) {
+            let taken = self.step(step.action);
+            look(self);
+            match taken {
                 Ok(()) => done.push(step.undo),
                 Err(failure) if request.on_failure == OnFailure::Undo => {
                     for undo in done.into_iter().rev().flatten() {
                         let undone = self.step(undo);
                         self.expect(undone.is_ok(), "an undo was refused");
+                        look(self);
                     }
                     return Err(failure);
                 }

@@ -7,6 +7,7 @@
 //!    |- Traffic          packets through the tunnels, and what became of them
 //!    '- Node*            an engine, its FakeKernel, the owner of its secrets, what it said
 //!   ScriptedPeer        a peer that says anything, with the right keys
+//!   life                whole lives, drawn from a seed, and what must hold in each
 //! ```
 //!
 //! One seed, one history: run again with the same seed, the world does the same. (As long as the key exchange is X25519,
@@ -18,6 +19,7 @@
 
 pub mod certificates;
 pub mod kernel;
+pub mod life;
 pub mod network;
 pub mod node;
 pub mod ocsp;

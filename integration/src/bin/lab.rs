@@ -10,6 +10,8 @@ use integration::guest::demo::{CAPTURE, TABLE};
 use integration::guest::peers::Kind;
 use integration::host::choose::Way;
 use integration::host::docs;
+use integration::host::faults;
+use integration::host::lives;
 use integration::host::package;
 use integration::host::paths::Paths;
 use integration::host::prepare;
@@ -44,6 +46,30 @@ enum Command {
         /// The kernel to use, instead of the best one found.
         #[arg(long, value_enum)]
         on: Option<Way>,
+    },
+    /// Lives of SAs drawn from seeds, on a virtual clock: whatever happens, no packet in clear, none lost, nothing left.
+    Sim {
+        /// How many lives.
+        #[arg(long, default_value_t = 2000)]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// Not to stop at the first that fails.
+        #[arg(long)]
+        keep_going: bool,
+        /// The life of one seed.
+        #[arg(long, conflicts_with_all = ["seeds", "from"])]
+        seed: Option<u64>,
+        /// Print it as a sequence diagram.
+        #[arg(long, requires = "seed")]
+        trace: bool,
+    },
+    /// Build the engine with each fault that was made on purpose, and see that the simulator finds it.
+    Faults {
+        /// Those whose names contain this.
+        #[arg(long)]
+        only: Option<String>,
     },
     /// Write the generated parts of the book and of `ikctl explain`, and build the book's HTML.
     Docs,
@@ -89,6 +115,24 @@ fn run(command: Command) -> Result<u8> {
         Command::Test { full, only, on } => {
             Ok(u8::from(!stages::run(&paths, &Options { only, full, on })?))
         }
+        Command::Sim {
+            seeds,
+            from,
+            keep_going,
+            seed,
+            trace,
+        } => {
+            let mut arguments = match seed {
+                Some(seed) => vec!["--seed".to_owned(), seed.to_string()],
+                None => ["--seeds", &seeds.to_string(), "--from", &from.to_string()]
+                    .map(str::to_owned)
+                    .to_vec(),
+            };
+            arguments.extend(keep_going.then(|| "--keep-going".to_owned()));
+            arguments.extend(trace.then(|| "--trace".to_owned()));
+            lives::run(&paths, &arguments)
+        }
+        Command::Faults { only } => Ok(u8::from(!faults::run(&paths, only.as_deref())?)),
         Command::Docs => {
             for file in docs::write(&paths.workspace)? {
                 println!("written: {}", file.display());

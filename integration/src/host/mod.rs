@@ -9,6 +9,8 @@
 pub mod build;
 pub mod choose;
 pub mod docs;
+pub mod faults;
+pub mod lives;
 pub mod namespaces;
 pub mod package;
 pub mod packages;

@@ -1,0 +1,147 @@
+//! One gateway of a life: an engine, its kernel, and a daemon around them that takes its time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ike::auth::ask::answer_psk;
+use ike::crypto::standard;
+use ike::engine::io::{
+    Answer, CommandId, Direction, KernelId, KernelRequest, Now, Question, SaReference, SelectorPair,
+};
+use ike::engine::{Engine, Options, Persistence, RandomSource};
+
+use crate::node::WALL;
+use crate::setup::SECRET;
+use crate::{FakeKernel, SeededRandom, provider};
+
+use super::scenario::{NAMES, address};
+
+/// One gateway.
+pub(super) struct Gateway {
+    pub(super) name: &'static str,
+    pub(super) address: IpAddr,
+    /// `None` between a kill and what follows it.
+    pub(super) engine: Option<Engine>,
+    pub(super) kernel: FakeKernel,
+    /// How many processes there were before: what was meant for one of those is lost.
+    pub(super) process: u64,
+    pub(super) deadline: Option<Duration>,
+    /// Kernel requests that wait, in order.
+    pub(super) requests: VecDeque<(KernelId, KernelRequest)>,
+    /// Until when the kernel is busy with the last of them.
+    pub(super) busy_until: Duration,
+    /// When the last of those that it has carried out is answered.
+    pub(super) done_until: Duration,
+    /// SAs that the daemon has had added, and not deleted.
+    pub(super) table: Vec<SaReference>,
+    /// Whether the next installation is refused, and at which step.
+    pub(super) refuse: Option<u64>,
+    /// Until when the kernel's events are lost; then the daemon compares.
+    pub(super) deaf_until: Option<Duration>,
+    /// What its wall clock was set by, in seconds.
+    pub(super) clock: i64,
+    /// How long its kernel and the owner of its secrets may take.
+    pub(super) slowness: Duration,
+    /// Commands without an answer yet, in words.
+    pub(super) asked: BTreeMap<CommandId, String>,
+    pub(super) last_command: u64,
+    /// Which children each link has here.
+    pub(super) versions: Vec<usize>,
+    /// By link, the children whose policies are in the kernel.
+    pub(super) flowing: Vec<BTreeSet<usize>>,
+    /// After how many requests those of a new configuration are.
+    pub(super) flowing_after: Option<usize>,
+    /// Policies of a process before, which the next configuration takes over or not.
+    pub(super) stale: Vec<(SelectorPair, Direction)>,
+    /// Datagrams sent.
+    pub(super) sent: u64,
+    pub(super) random: SeededRandom,
+    seed: u64,
+}
+
+impl Gateway {
+    pub(super) fn new(number: usize, seed: u64, links: usize, slowness: Duration) -> Self {
+        let seed = seed
+            .wrapping_mul(8)
+            .wrapping_add(u64::try_from(number).unwrap_or(0));
+        Self {
+            name: NAMES[number],
+            address: address(number),
+            engine: None,
+            kernel: FakeKernel::default(),
+            process: 0,
+            deadline: None,
+            requests: VecDeque::new(),
+            busy_until: Duration::ZERO,
+            done_until: Duration::ZERO,
+            table: Vec::new(),
+            refuse: None,
+            deaf_until: None,
+            clock: 0,
+            slowness,
+            asked: BTreeMap::new(),
+            last_command: 0,
+            versions: vec![0; links],
+            flowing: vec![BTreeSet::new(); links],
+            flowing_after: None,
+            stale: Vec::new(),
+            sent: 0,
+            random: SeededRandom::new(seed ^ 0x0005_0fed),
+            seed,
+        }
+    }
+
+    /// A process begins that knows nothing.
+    pub(super) fn begin(&mut self) {
+        let seed = self.seed.wrapping_add(self.process << 32);
+        self.engine = Some(Engine::new(Options {
+            number: 1,
+            provider: provider::recording(),
+            random: RandomSource(Box::new(SeededRandom::new(seed))),
+            export_keys: false,
+            persistence: Persistence::Off,
+        }));
+    }
+
+    /// The process ends without a word.
+    pub(super) fn kill(&mut self, now: Duration) {
+        self.engine = None;
+        self.process += 1;
+        self.deadline = None;
+        self.requests.clear();
+        self.busy_until = now;
+        self.done_until = now;
+        self.table.clear();
+        self.flowing_after = None;
+        self.deaf_until = None;
+        self.asked.clear();
+    }
+
+    pub(super) fn clocks(&self, boot: Duration) -> Now {
+        let set = Duration::from_secs(self.clock.unsigned_abs());
+        let wall = if self.clock < 0 {
+            WALL + boot - set
+        } else {
+            WALL + boot + set
+        };
+        Now { boot, wall }
+    }
+
+    /// How long something takes this time.
+    pub(super) fn a_while(&mut self) -> Duration {
+        super::weather::below(&mut self.random, self.slowness)
+    }
+}
+
+/// What the owner of the secrets says.
+pub(super) fn answer(question: Question, of: &Gateway) -> Answer {
+    match question {
+        Question::Psk(question) => Answer::Psk(answer_psk(&question, Some(SECRET), standard())),
+        Question::LocalAddress { .. } => Answer::LocalAddress(Ok(of.address)),
+        Question::Resolve { .. } => Answer::Resolved(Err("there are no names here".to_owned())),
+        Question::SaUse(sas) => Answer::SaUse(of.kernel.uses(&sas)),
+        Question::Sign(_) => Answer::Signed(ike::auth::ask::SignAnswer::NoKey),
+        Question::Fetch(_) => Answer::Fetched(Err("nothing answers here".to_owned())),
+    }
+}

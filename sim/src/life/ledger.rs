@@ -1,0 +1,177 @@
+//! What the gateways say of their SAs, held against itself: what comes up was not there, what is replaced or goes down was,
+//! and each is said once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ike::engine::event::{Event, IkeSpis};
+
+use super::scenario::{Scenario, child_name};
+
+/// Which child: its link, and its number.
+pub(super) type ChildKey = (usize, usize);
+
+/// SPIs of a Child SA: inbound, then outbound.
+pub(super) type Spis = (u32, u32);
+
+/// What was said.
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// By gateway and child.
+    children: BTreeMap<(usize, ChildKey), Vec<Spis>>,
+    /// By gateway.
+    ike_sas: BTreeMap<usize, BTreeSet<IkeSpis>>,
+    /// Children that both ends have, and since when nothing has happened that may cost a packet.
+    pub(super) armed: BTreeMap<ChildKey, Duration>,
+    /// Children of which there are two now.
+    pub(super) twice: Vec<ChildKey>,
+    /// How often a child was replaced, by gateway and child.
+    pub(super) replaced: BTreeMap<(usize, ChildKey), u64>,
+}
+
+/// What is wrong with an event, or what it means.
+pub(super) enum Said {
+    /// Nothing to be noted.
+    Nothing,
+    /// It does not fit what was said before.
+    Wrong(String),
+    /// A child is down.
+    Down(ChildKey),
+    /// An IKE SA is gone, or a connection could not be made.
+    Closed,
+}
+
+impl Ledger {
+    /// Takes note of what a gateway says.
+    pub(super) fn event(&mut self, scenario: &Scenario, gateway: usize, event: &Event) -> Said {
+        let link_of = |name: &ike::config::Name| {
+            (0..scenario.links.len()).find(|link| scenario.connection(*link) == *name)
+        };
+        let key_of = |connection, child: &ike::config::Name| {
+            let number = (0..8).find(|number| child_name(*number) == *child);
+            Some((gateway, (link_of(connection)?, number?)))
+        };
+        match event {
+            Event::ChildUp {
+                connection,
+                child,
+                spi_in,
+                spi_out,
+                ..
+            } => {
+                let Some(key) = key_of(connection, child) else {
+                    return Said::Wrong("a child that nobody knows is up".to_owned());
+                };
+                let current = self.children.entry(key).or_default();
+                if current.iter().any(|(inbound, _)| inbound == spi_in) {
+                    return Said::Wrong(format!("{spi_in:08x} is up twice"));
+                }
+                current.push((*spi_in, *spi_out));
+                if current.len() > 1 {
+                    // Both ends asked for it: one of the two goes.
+                    self.armed.remove(&key.1);
+                    self.twice.push(key.1);
+                }
+                Said::Nothing
+            }
+            Event::ChildRekeyed {
+                connection,
+                child,
+                old_spi_in,
+                spi_in,
+                spi_out,
+                ..
+            } => {
+                let Some(key) = key_of(connection, child) else {
+                    return Said::Wrong("a child that nobody knows was rekeyed".to_owned());
+                };
+                let current = self.children.entry(key).or_default();
+                let known = current.iter_mut().find(|(old, _)| old == old_spi_in);
+                let Some(known) = known else {
+                    return Said::Wrong(format!("{old_spi_in:08x} was rekeyed and is not up"));
+                };
+                *known = (*spi_in, *spi_out);
+                *self.replaced.entry(key).or_default() += 1;
+                Said::Nothing
+            }
+            Event::ChildDown {
+                connection,
+                child,
+                spi_in,
+                ..
+            } => {
+                let Some(key) = key_of(connection, child) else {
+                    return Said::Wrong("a child that nobody knows is down".to_owned());
+                };
+                let current = self.children.entry(key).or_default();
+                let before = current.len();
+                current.retain(|(inbound, _)| inbound != spi_in);
+                if current.len() == before {
+                    return Said::Wrong(format!("{spi_in:08x} is down and was not up"));
+                }
+                Said::Down(key.1)
+            }
+            Event::IkeSaEstablished { spis, .. } => {
+                if self.ike_sas.entry(gateway).or_default().insert(*spis) {
+                    Said::Nothing
+                } else {
+                    Said::Wrong("an IKE SA was established twice".to_owned())
+                }
+            }
+            Event::IkeSaRekeyed { old_spis, spis, .. } => {
+                let known = self.ike_sas.entry(gateway).or_default();
+                if known.remove(old_spis) && known.insert(*spis) {
+                    Said::Nothing
+                } else {
+                    Said::Wrong("an IKE SA was rekeyed that was not there".to_owned())
+                }
+            }
+            Event::IkeSaClosed { spis, .. } => {
+                if self.ike_sas.entry(gateway).or_default().remove(spis) {
+                    Said::Closed
+                } else {
+                    Said::Wrong("an IKE SA was closed that was not there".to_owned())
+                }
+            }
+            Event::ConnectionFailed { .. } => Said::Closed,
+            _ => Said::Nothing,
+        }
+    }
+
+    /// A process has ended: its SAs are gone without a word.
+    pub(super) fn forget(&mut self, gateway: usize) {
+        self.children.retain(|(of, _), _| *of != gateway);
+        self.ike_sas.remove(&gateway);
+    }
+
+    /// Loss no longer counts until both ends have these children again.
+    pub(super) fn disarm(&mut self, which: impl Fn(&ChildKey) -> bool) {
+        self.armed.retain(|key, _| !which(key));
+    }
+
+    /// What a gateway has for a child.
+    pub(super) fn current(&self, gateway: usize, key: ChildKey) -> &[Spis] {
+        self.children
+            .get(&(gateway, key))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// All Child SAs of a gateway.
+    pub(super) fn all(&self, gateway: usize) -> usize {
+        let own = self.children.iter().filter(|((of, _), _)| *of == gateway);
+        own.map(|(_, current)| current.len()).sum()
+    }
+
+    /// IKE SAs of a gateway.
+    pub(super) fn ike_sas(&self, gateway: usize) -> usize {
+        self.ike_sas.get(&gateway).map_or(0, BTreeSet::len)
+    }
+
+    /// Whether both ends have this child once, and it is the same pair of SAs.
+    pub(super) fn agrees(&self, ends: [usize; 2], key: ChildKey) -> bool {
+        match ends.map(|end| self.current(end, key)) {
+            [[(a_in, a_out)], [b]] => (*a_out, *a_in) == *b,
+            _ => false,
+        }
+    }
+}

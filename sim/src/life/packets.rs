@@ -1,0 +1,177 @@
+//! Packets that go through the tunnels all the time: some on every step of a kernel, for it is then that one may be lost.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ike::config::Mode;
+use ike::engine::io::{Direction, PolicyAction, SaReference};
+
+use crate::kernel::{FakeKernel, Received, Sent};
+use crate::provider::digest;
+
+use super::scenario::{Scenario, child_name, host};
+use super::{Happening, Life};
+
+/// A packet under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packet {
+    pub(super) flow: Flow,
+    sent: Duration,
+    sa: SaReference,
+    /// A digest of the key that it is protected with.
+    key: u64,
+}
+
+/// From one end of a child to the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flow {
+    pub(super) link: usize,
+    pub(super) end: usize,
+    pub(super) child: usize,
+}
+
+/// What became of a packet of this flow in its own kernel.
+pub(super) type Attempt = (Flow, Sent, u64);
+
+/// Has a kernel send a packet of each of its flows.
+pub(super) fn attempt(
+    kernel: &mut FakeKernel,
+    now: Duration,
+    flows: &[(Flow, [IpAddr; 2])],
+) -> Vec<Attempt> {
+    let mut attempts = Vec::with_capacity(flows.len());
+    for (flow, [source, destination]) in flows {
+        let sent = kernel.send(now, *source, *destination);
+        let key = match sent {
+            Sent::Protected(sa) => kernel
+                .sas
+                .get(&(sa.spi, sa.destination))
+                .map_or(0, |sa| digest(&[sa.encryption_key.as_bytes()])),
+            _ => 0,
+        };
+        attempts.push((*flow, sent, key));
+    }
+    attempts
+}
+
+/// The flows that leave a gateway: of the children whose policies are in the kernel.
+pub(super) fn flows(
+    scenario: &Scenario,
+    gateway: usize,
+    flowing: &[BTreeSet<usize>],
+) -> Vec<(Flow, [IpAddr; 2])> {
+    let mut flows = Vec::new();
+    for (link, of) in scenario.links.iter().enumerate() {
+        let Some(end) = of.ends.iter().position(|one| *one == gateway) else {
+            continue;
+        };
+        let far = of.ends[1 - end];
+        for &child in &flowing[link] {
+            let hosts = [host(gateway, link, child), host(far, link, child)];
+            flows.push((Flow { link, end, child }, hosts));
+        }
+    }
+    flows
+}
+
+impl Life<'_> {
+    /// Packets of every flow, as if they happened to be sent just now.
+    pub(super) fn send_packets(&mut self, gateway: usize) {
+        let flows = flows(self.scenario, gateway, &self.gateways[gateway].flowing);
+        let attempts = attempt(&mut self.gateways[gateway].kernel, self.now, &flows);
+        self.sent_packets(gateway, attempts);
+    }
+
+    /// Puts on their way what a kernel has sent, and judges what it has not.
+    pub(super) fn sent_packets(&mut self, gateway: usize, attempts: Vec<Attempt>) {
+        for (flow, sent, key) in attempts {
+            let Flow { link, end, child } = flow;
+            let name = || {
+                let connection = self.scenario.connection(link);
+                let at = self.gateways[gateway].name;
+                format!("{at}: a packet of {connection}/{}", child_name(child))
+            };
+            match sent {
+                Sent::Clear => {
+                    let text = format!("{} left in clear", name());
+                    return self.breaks("clear", text);
+                }
+                Sent::Blocked | Sent::NoSa | Sent::Trapped { .. } => {
+                    if self.ledger.armed.contains_key(&(link, child)) {
+                        let text = format!("{} was dropped: {sent:?}", name());
+                        self.loses((link, child), text);
+                    }
+                }
+                Sent::Protected(sa) => {
+                    self.packets += 1;
+                    if self.cut_until[link] > self.now {
+                        continue;
+                    }
+                    let way = self.weather.packet(self.scenario.seed, self.packets);
+                    let far = self.scenario.links[link].ends[1 - end];
+                    let packet = Packet {
+                        flow,
+                        sent: self.now,
+                        sa,
+                        key,
+                    };
+                    self.at(self.now + way, Happening::Packet(far, packet));
+                }
+            }
+        }
+    }
+
+    /// A packet arrives.
+    pub(super) fn packet(&mut self, gateway: usize, packet: Packet) {
+        let Packet {
+            flow: Flow { link, end, child },
+            sent,
+            sa,
+            key,
+        } = packet;
+        let armed = self.ledger.armed.get(&(link, child));
+        let counts = armed.is_some_and(|since| *since <= sent);
+        let ends = self.scenario.links[link].ends;
+        let (source, destination) = (
+            host(ends[end], link, child),
+            host(ends[1 - end], link, child),
+        );
+        let kernel = &mut self.gateways[gateway].kernel;
+        let held = kernel.sas.get(&(sa.spi, sa.destination));
+        let held = held.map(|held| (held.reqid, digest(&[held.encryption_key.as_bytes()])));
+        let policy = kernel.verdict(Direction::Forward, source, destination);
+        let wrong = match (kernel.receive(sa), held, policy) {
+            (Received::NoSa, ..) | (_, None, _) => Some("which has no such SA".to_owned()),
+            (_, Some((_, other)), _) if other != key => {
+                let text = format!("a packet by {:08x} arrives under another key", sa.spi);
+                return self.breaks("key", text);
+            }
+            (
+                Received::Accepted,
+                Some((reqid, _)),
+                Some(PolicyAction::Protect {
+                    mode: Mode::Tunnel,
+                    reqid: wanted,
+                    ..
+                }),
+            ) if wanted == reqid => {
+                self.arrived += 1;
+                None
+            }
+            (_, _, policy) => Some(format!("whose policy does not take it: {policy:?}")),
+        };
+        self.listen(gateway);
+        if let Some(wrong) = wrong.filter(|_| counts) {
+            let connection = self.scenario.connection(link);
+            let text = format!(
+                "a packet of {connection}/{} by {:08x}, sent at {:.3} s, is lost at {}, {wrong}",
+                child_name(child),
+                sa.spi,
+                self.since(sent),
+                self.gateways[gateway].name
+            );
+            self.loses((link, child), text);
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! What a life is made of, drawn from its seed: gateways, what they protect, what is done to them and when.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ike::config::{
+    Authentication, Child, Configuration, Connection, Keep, Liveness, Local, Mode, Name, Remote,
+    Unique, Volume, WithoutSa,
+};
+
+use crate::SeededRandom;
+use crate::setup::name;
+
+use super::draw;
+use super::weather::Weather;
+
+/// What the gateways are called.
+pub(super) const NAMES: [&str; 3] = ["hq", "branch", "depot"];
+
+/// How much is asked of a life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing happens that a tunnel need not survive: once it is up, no packet is lost and no child goes down.
+    Gentle,
+    /// The network is bad as well: a peer may count as gone. Until that, no packet is lost.
+    Lossy,
+    /// Everything happens. Until a child goes down, no packet is lost.
+    Rough,
+}
+
+/// A life before it is lived.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it was drawn from.
+    pub seed: u64,
+    /// How much is asked of it.
+    pub kind: Kind,
+    /// How many gateways.
+    pub gateways: usize,
+    /// When each gets its configuration.
+    pub starts: Vec<Duration>,
+    /// Who is connected with whom.
+    pub links: Vec<Link>,
+    /// The network at the beginning.
+    pub weather: Weather,
+    /// How slow the kernels and the owners of the secrets are at the beginning.
+    pub slowness: Duration,
+    /// What happens, in order.
+    pub entries: Vec<Entry>,
+    /// When the last of it is over and quiet begins.
+    pub ends: Duration,
+}
+
+/// A connection between two gateways.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The gateways.
+    pub ends: [usize; 2],
+    /// What each promises.
+    pub keep: [Keep; 2],
+    /// Proposals for IKE of each end.
+    pub ike: [&'static str; 2],
+    /// When each replaces the IKE SA.
+    pub rekey: [Option<Duration>; 2],
+    /// When silence means something.
+    pub liveness: Liveness,
+    /// The children, as they are at first and after each reload.
+    pub versions: Vec<Vec<Spec>>,
+}
+
+/// A child of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// Its number.
+    pub number: usize,
+    /// Proposals for ESP of each end.
+    pub esp: [&'static str; 2],
+    /// When each end replaces it.
+    pub rekey: [Option<Duration>; 2],
+    /// In packets.
+    pub window: u32,
+    /// In the kernel.
+    pub hard: Duration,
+}
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Since the beginning.
+    pub at: Duration,
+    /// What.
+    pub what: What,
+}
+
+/// What happens. `end` is 0 or 1: which end of the link; `child` is a child's number, `None` the connection or IKE SA.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each says what it is")]
+pub enum What {
+    /// An operator has something rekeyed.
+    Rekey {
+        link: usize,
+        end: usize,
+        child: Option<usize>,
+    },
+    /// An operator takes it down.
+    Down {
+        link: usize,
+        end: usize,
+        child: Option<usize>,
+    },
+    /// An operator brings it up.
+    Up {
+        link: usize,
+        end: usize,
+        child: Option<usize>,
+    },
+    /// One end gets this version of the link's children.
+    Reload {
+        link: usize,
+        end: usize,
+        version: usize,
+    },
+    /// The process is killed, and another begins anew after this long.
+    Restart { gateway: usize, pause: Duration },
+    /// From now on its kernel and its owner of secrets take up to this long.
+    Slow { gateway: usize, by: Duration },
+    /// Its kernel refuses a step of the next installation.
+    Refuse { gateway: usize, step: u64 },
+    /// A child's outbound SA has reached a soft limit.
+    SoftExpire {
+        link: usize,
+        end: usize,
+        child: usize,
+    },
+    /// The kernel drops one of a child's SAs.
+    HardExpire {
+        link: usize,
+        end: usize,
+        child: usize,
+        inbound: bool,
+    },
+    /// What its kernel says for this long is lost; then the daemon compares.
+    Deaf { gateway: usize, time: Duration },
+    /// Somebody sets its wall clock forward or back.
+    Clock { gateway: usize, seconds: i64 },
+    /// The network changes.
+    Weather(Weather),
+    /// Nothing passes between the two ends for this long.
+    Cut { link: usize, time: Duration },
+}
+
+impl Scenario {
+    /// The life of this seed.
+    #[must_use]
+    pub fn draw(seed: u64) -> Self {
+        draw::scenario(&mut SeededRandom::new(seed), seed)
+    }
+
+    /// What a connection is called.
+    #[must_use]
+    pub fn connection(&self, link: usize) -> Name {
+        let [a, b] = self.links[link].ends.map(|gateway| NAMES[gateway]);
+        name(&format!("{a}-{b}"))
+    }
+
+    /// The configuration of a gateway where each link has this version.
+    #[must_use]
+    pub fn configuration(&self, gateway: usize, versions: &[usize]) -> Configuration {
+        let of = |(at, link): (usize, &Link)| {
+            let end = link.ends.iter().position(|one| *one == gateway)?;
+            Some(Arc::new(self.connect(at, link, end, versions[at])))
+        };
+        Configuration {
+            connections: self.links.iter().enumerate().filter_map(of).collect(),
+            ..Configuration::default()
+        }
+    }
+
+    /// The numbers of the children of each link, where it has this version.
+    pub(super) fn children_of(&self, versions: &[usize]) -> Vec<BTreeSet<usize>> {
+        let numbers = |(link, version): (&Link, &usize)| {
+            let children = link.versions[*version].iter();
+            children.map(|spec| spec.number).collect()
+        };
+        self.links.iter().zip(versions).map(numbers).collect()
+    }
+
+    fn connect(&self, at: usize, link: &Link, end: usize, version: usize) -> Connection {
+        let [here, there] = [link.ends[end], link.ends[1 - end]];
+        let id = |gateway: usize| format!("{}.example.com", NAMES[gateway]);
+        let child = |spec: &Spec| {
+            Arc::new(Child {
+                name: child_name(spec.number),
+                local: vec![network(here, at, spec.number).parse().expect("a network")],
+                remote: vec![network(there, at, spec.number).parse().expect("a network")],
+                mode: Mode::Tunnel,
+                proposals: vec![spec.esp[end].parse().expect("a proposal")],
+                keep: link.keep[end],
+                replay_window: spec.window,
+                hard_lifetime: spec.hard,
+                rekey_after: spec.rekey[end],
+                rekey_volume: Volume::default(),
+                hard_volume: Volume::default(),
+                priority: None,
+                idle: None,
+                without_sa: WithoutSa::default(),
+            })
+        };
+        Connection {
+            name: self.connection(at),
+            local: Local {
+                address: Some(address(here)),
+                id: id(here).parse().expect("an identity"),
+            },
+            remote: Remote {
+                address: Some(address(there)),
+                host: None,
+                id: Some(id(there).parse().expect("an identity")),
+            },
+            proposals: vec![link.ike[end].parse().expect("a proposal")],
+            authentication: Authentication::PRE_SHARED_KEY,
+            children: link.versions[version].iter().map(child).collect(),
+            liveness: link.liveness,
+            rekey_after: link.rekey[end],
+            reauth_after: None,
+            unique: Unique::default(),
+            verify_rekey: false,
+        }
+    }
+}
+
+/// A gateway's address.
+#[must_use]
+pub(super) fn address(gateway: usize) -> IpAddr {
+    let last = u8::try_from(gateway + 1).expect("few gateways");
+    IpAddr::from([192, 0, 2, last])
+}
+
+/// The gateway with this address.
+#[must_use]
+pub(super) fn gateway_at(address: IpAddr) -> Option<usize> {
+    (0..NAMES.len()).find(|gateway| self::address(*gateway) == address)
+}
+
+fn network(gateway: usize, link: usize, child: usize) -> String {
+    format!("10.{}.{}.0/24", gateway + 1, link * 8 + child)
+}
+
+/// A host behind a gateway, of this child.
+#[must_use]
+pub(super) fn host(gateway: usize, link: usize, child: usize) -> IpAddr {
+    let byte = |number: usize| u8::try_from(number).expect("few networks");
+    IpAddr::from([10, byte(gateway + 1), byte(link * 8 + child), 1])
+}
+
+/// What a child is called.
+#[must_use]
+pub(super) fn child_name(number: usize) -> Name {
+    name(&format!("c{number}"))
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}: a {:?} life", self.seed, self.kind)?;
+        for (at, link) in self.links.iter().enumerate() {
+            writeln!(
+                f,
+                "  {}: keep {:?} / {:?}, ike {} / {}, rekeyed after {:?} / {:?}, liveness {:?} + {:?}",
+                self.connection(at),
+                link.keep[0],
+                link.keep[1],
+                link.ike[0],
+                link.ike[1],
+                link.rekey[0],
+                link.rekey[1],
+                link.liveness.interval,
+                link.liveness.give_up
+            )?;
+            for spec in &link.versions[0] {
+                writeln!(
+                    f,
+                    "    {}: esp {} / {}, rekeyed after {:?} / {:?}, window {}, lifetime {:?}",
+                    child_name(spec.number),
+                    spec.esp[0],
+                    spec.esp[1],
+                    spec.rekey[0],
+                    spec.rekey[1],
+                    spec.window,
+                    spec.hard
+                )?;
+            }
+        }
+        writeln!(
+            f,
+            "  network: {}; kernels take up to {:?}",
+            self.weather, self.slowness
+        )?;
+        for entry in &self.entries {
+            let text = self.describe(&entry.what);
+            writeln!(f, "  {:10.3} s  {text}", entry.at.as_secs_f64())?;
+        }
+        write!(f, "  {:10.3} s  quiet", self.ends.as_secs_f64())
+    }
+}
+
+impl Scenario {
+    /// Something that happens, in words.
+    #[must_use]
+    pub fn describe(&self, what: &What) -> String {
+        let of = |link: usize, child: Option<usize>| match child {
+            Some(child) => format!("{}/{}", self.connection(link), child_name(child)),
+            None => self.connection(link).to_string(),
+        };
+        let at = |link: usize, end: usize| NAMES[self.links[link].ends[end]];
+        match what {
+            What::Rekey { link, end, child } => {
+                format!("{}: rekey {}", at(*link, *end), of(*link, *child))
+            }
+            What::Down { link, end, child } => {
+                format!("{}: down {}", at(*link, *end), of(*link, *child))
+            }
+            What::Up { link, end, child } => {
+                format!("{}: up {}", at(*link, *end), of(*link, *child))
+            }
+            What::Reload { link, end, version } => {
+                let children: Vec<_> = self.links[*link].versions[*version]
+                    .iter()
+                    .map(|spec| {
+                        format!(
+                            "{} ({}, window {})",
+                            child_name(spec.number),
+                            spec.esp[*end],
+                            spec.window
+                        )
+                    })
+                    .collect();
+                format!(
+                    "{}: reload, {} has {}",
+                    at(*link, *end),
+                    of(*link, None),
+                    children.join(", ")
+                )
+            }
+            What::Restart { gateway, pause } => {
+                format!("{}: killed, begins anew after {pause:?}", NAMES[*gateway])
+            }
+            What::Slow { gateway, by } => {
+                format!("{}: its kernel takes up to {by:?}", NAMES[*gateway])
+            }
+            What::Refuse { gateway, step } => format!(
+                "{}: its kernel refuses step {step} of the next installation",
+                NAMES[*gateway]
+            ),
+            What::SoftExpire { link, end, child } => format!(
+                "{}: the outbound SA of {} reaches a soft limit",
+                at(*link, *end),
+                of(*link, Some(*child))
+            ),
+            What::HardExpire {
+                link,
+                end,
+                child,
+                inbound,
+            } => format!(
+                "{}: its kernel drops the {} SA of {}",
+                at(*link, *end),
+                if *inbound { "inbound" } else { "outbound" },
+                of(*link, Some(*child))
+            ),
+            What::Deaf { gateway, time } => {
+                format!(
+                    "{}: the kernel's events are lost for {time:?}",
+                    NAMES[*gateway]
+                )
+            }
+            What::Clock { gateway, seconds } => {
+                format!(
+                    "{}: the wall clock is set by {seconds:+} s",
+                    NAMES[*gateway]
+                )
+            }
+            What::Weather(weather) => format!("network: {weather}"),
+            What::Cut { link, time } => format!("{} is cut for {time:?}", of(*link, None)),
+        }
+    }
+}
