@@ -413,7 +413,9 @@ impl Engine {
             return self.child_is_now_up(&connection, &child);
         }
         let before = |other: &&ChildSa| other.line == child.line && !other.is_used();
-        let old = established.children.iter().find(before);
+        // Of those that linger, the last was in use.
+        let old = established.children.iter().filter(before);
+        let old = old.max_by_key(|other| other.number);
         let mut old_spi = old.map(|old| old.inbound.spi);
         let connection = established.connection.name.clone();
         let (name, by_us) = (child.child.name.clone(), sa.initiator);

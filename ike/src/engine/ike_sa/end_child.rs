@@ -79,22 +79,31 @@ impl ChildSa {
         self.remove(shared);
         let waiters = std::mem::take(&mut self.rekeying.waiters);
         answer_all(shared, waiters, || Reply::Failed(Box::new(reason.clone())));
-        let child = self.child.name.clone();
         if self.holds_the_line() {
-            shared.event(Event::ChildDown {
-                connection: connection.clone(),
-                child: child.clone(),
-                spi_in: self.inbound.spi,
-                reason: reason.clone(),
-            });
-        }
-        if self.holds_the_line() || self.is_current() {
+            self.tell_end(shared, connection, reason);
+        } else if self.is_current() {
             shared.notice(Notice::ChildDown {
                 connection,
-                child,
+                child: self.child.name.clone(),
                 failure: reason,
             });
         }
+    }
+
+    /// Says that its child is down: it was in use, and nothing has taken its place.
+    pub(super) fn tell_end(&self, shared: &mut Shared, connection: Name, reason: Failure) {
+        let child = self.child.name.clone();
+        shared.event(Event::ChildDown {
+            connection: connection.clone(),
+            child: child.clone(),
+            spi_in: self.inbound.spi,
+            reason: reason.clone(),
+        });
+        shared.notice(Notice::ChildDown {
+            connection,
+            child,
+            failure: reason,
+        });
     }
 }
 
@@ -234,6 +243,9 @@ impl IkeSa {
 
     /// Takes a Child SA out of the kernel and, if it stood for its child, says so.
     pub(super) fn child_down(&self, shared: &mut Shared, child: &mut ChildSa, reason: Failure) {
+        if child.state == ChildState::Installing(Then::Succeeds) {
+            self.is_not_followed(shared, child.line.reqid, &reason);
+        }
         match self.connection_name() {
             Some(connection) => child.ends(shared, connection, reason),
             None => child.remove(shared),

@@ -85,6 +85,21 @@ impl IkeSa {
         }
     }
 
+    /// What was to take the place of a Child SA that came from another IKE SA is not to be had: that one has ended.
+    pub(super) fn is_not_followed(&self, shared: &mut Shared, reqid: u32, reason: &Failure) {
+        let State::Established(established) = &self.state else {
+            return;
+        };
+        let left = |child: &&ChildSa| {
+            child.line.reqid == reqid && matches!(child.state, ChildState::Lingering(_))
+        };
+        let children = established.children.iter().filter(left);
+        if let Some(child) = children.max_by_key(|child| child.number) {
+            let connection = established.connection.name.clone();
+            child.tell_end(shared, connection, reason.clone());
+        }
+    }
+
     /// Traffic goes out by another IKE SA's Child SA of this reqid: ours stop. The SPI of the one that was in use.
     pub(in crate::engine) fn is_followed(
         &mut self,
