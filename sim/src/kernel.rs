@@ -323,7 +323,7 @@ impl FakeKernel {
         self.steps += 1;
         let operation = match &action {
             KernelAction::AddSa(_) => "XFRM_MSG_NEWSA",
-            KernelAction::DeleteSa(_) => "XFRM_MSG_DELSA",
+            KernelAction::DeleteSa(_) | KernelAction::RetireSa(_) => "XFRM_MSG_DELSA",
             KernelAction::SetPolicy(_) => "XFRM_MSG_UPDPOLICY",
             KernelAction::DeletePolicy { .. } => "XFRM_MSG_DELPOLICY",
         };
@@ -371,7 +371,9 @@ impl FakeKernel {
                 self.ends.insert((life.ends, key));
                 self.lives.insert(key, life);
             }
-            KernelAction::DeleteSa(SaReference { spi, destination }) => {
+            // Nothing is between its choice and its use here.
+            KernelAction::DeleteSa(SaReference { spi, destination })
+            | KernelAction::RetireSa(SaReference { spi, destination }) => {
                 if self.take((spi, destination)).is_none() {
                     return refuse("ESRCH", None);
                 }

@@ -50,3 +50,13 @@ fn an_heir_that_is_gone_is_not_waited_for() {
 fn an_ike_sa_whose_rekeying_is_put_off_for_minutes_is_tried_often_enough() {
     holds(&[194]);
 }
+
+#[test]
+fn the_end_of_a_child_whose_successor_under_another_ike_sa_is_not_to_be_had_is_told() {
+    holds(&[6, 28]);
+}
+
+#[test]
+fn what_is_said_to_be_followed_under_another_ike_sa_is_what_was_in_use() {
+    holds(&[73, 141]);
+}

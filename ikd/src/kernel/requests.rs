@@ -54,6 +54,10 @@ impl Worker {
         match action {
             KernelAction::AddSa(install) => self.add_sa(install).await,
             KernelAction::DeleteSa(reference) => self.delete_sa(*reference).await,
+            KernelAction::RetireSa(reference) => {
+                self.retire_soon(*reference);
+                Ok(())
+            }
             KernelAction::SetPolicy(install) => {
                 let look = self.predecessors;
                 self.set_policy(install.index, convert::policy_spec(install), look)
@@ -84,6 +88,16 @@ impl Worker {
             spec.id(),
         );
         Ok(())
+    }
+
+    /// Deletes an SA that nothing goes out by any more; nobody waits for it.
+    pub(super) async fn delete_retired(&mut self, sa: SaReference) {
+        if let Err(failed) = self.delete_sa(sa).await {
+            self.trouble(format!(
+                "an SA that is no longer used stays in the kernel: {}",
+                failed.failure
+            ));
+        }
     }
 
     async fn delete_sa(&mut self, reference: SaReference) -> Result<(), Failed> {

@@ -1,10 +1,11 @@
 //! The task: work in order, events as they come, and repair where events were lost.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use ike::engine::io::{KernelEvent, SaReference};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use xfrm_sys::{Event, Events, PolicyState, Protocol, SaState, Xfrm, XfrmError};
 
 use super::acquire;
@@ -16,6 +17,9 @@ use super::{Removed, Report, Work};
 /// Pause before a broken listening socket is opened anew.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long an outbound SA stays that a newer one has taken the place of: longer than the kernel has a packet in hand.
+const RETIREMENT: Duration = Duration::from_millis(250);
+
 /// The owner of our SAs and policies.
 pub(super) struct Worker {
     pub(super) xfrm: Xfrm,
@@ -23,6 +27,8 @@ pub(super) struct Worker {
     /// Whether policies of a predecessor may be in the kernel.
     pub(super) predecessors: bool,
     reports: mpsc::UnboundedSender<Report>,
+    /// SAs that are to be deleted, and when; in order.
+    retiring: VecDeque<(Instant, SaReference)>,
 }
 
 impl Worker {
@@ -32,6 +38,23 @@ impl Worker {
             table: Table::default(),
             predecessors: true,
             reports,
+            retiring: VecDeque::new(),
+        }
+    }
+
+    /// Has an SA deleted that packets no longer go out by.
+    pub(super) fn retire_soon(&mut self, sa: SaReference) {
+        self.retiring.push_back((Instant::now() + RETIREMENT, sa));
+    }
+
+    /// Deletes the SAs whose time has come.
+    async fn retire(&mut self) {
+        let now = Instant::now();
+        while let Some((at, sa)) = self.retiring.front().copied()
+            && at <= now
+        {
+            self.retiring.pop_front();
+            self.delete_retired(sa).await;
         }
     }
 
@@ -42,7 +65,9 @@ impl Worker {
         mut events: Events,
     ) {
         loop {
+            let next = self.retiring.front().map(|(at, _)| *at);
             tokio::select! {
+                () = until(next) => self.retire().await,
                 work = queue.recv() => match work {
                     Some(work) => self.work(work).await,
                     None => return,
@@ -290,6 +315,14 @@ fn reference(sa: &SaState) -> SaReference {
     SaReference {
         spi: sa.id.spi,
         destination: sa.id.destination,
+    }
+}
+
+/// Waits until a time, or for ever.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -271,6 +271,9 @@ pub enum KernelAction {
     AddSa(Box<SaInstall>),
     /// Delete an SA (XFRM_MSG_DELSA).
     DeleteSa(SaReference),
+    /// Delete an outbound SA that a newer one has taken the place of, a moment from now, without anybody waiting for it: a
+    /// packet whose SA goes between its choice and its use is dropped (XfrmOutStateInvalid).
+    RetireSa(SaReference),
     /// Add a policy or replace the one with the same selector and direction (XFRM_MSG_UPDPOLICY).
     SetPolicy(Box<PolicyInstall>),
     /// Delete a policy by its index (XFRM_MSG_DELPOLICY).

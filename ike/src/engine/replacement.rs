@@ -412,11 +412,7 @@ impl Engine {
             );
             return self.child_is_now_up(&connection, &child);
         }
-        let before = |other: &&ChildSa| other.line == child.line && !other.is_used();
-        // Of those that linger, the last was in use.
-        let old = established.children.iter().filter(before);
-        let old = old.max_by_key(|other| other.number);
-        let mut old_spi = old.map(|old| old.inbound.spi);
+        let mut old_spi = child.instead_of;
         let connection = established.connection.name.clone();
         let (name, by_us) = (child.child.name.clone(), sa.initiator);
         let (spi_in, spi_out) = (child.inbound.spi, child.outbound.spi);
@@ -449,6 +445,7 @@ impl Engine {
             },
         };
         self.shared.event(event);
+        self.with_sa(own, |sa, _| sa.has_told_of_the_one_before(number));
         self.child_is_now_up(&connection, &name);
     }
 

@@ -441,7 +441,7 @@ impl<'a> Life<'a> {
         let stale = std::mem::take(&mut of.stale);
         let deleted: Vec<_> = (request.steps.iter())
             .filter_map(|step| match &step.action {
-                KernelAction::DeleteSa(sa) => Some(*sa),
+                KernelAction::DeleteSa(sa) | KernelAction::RetireSa(sa) => Some(*sa),
                 _ => None,
             })
             .collect();

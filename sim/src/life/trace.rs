@@ -157,7 +157,9 @@ pub(super) fn request(request: &KernelRequest) -> String {
                 let (spi, destination) = (install.spi, install.destination);
                 format!("+{way} {}", sa(SaReference { spi, destination }))
             }
-            KernelAction::DeleteSa(reference) => format!("-{}", sa(*reference)),
+            KernelAction::DeleteSa(reference) | KernelAction::RetireSa(reference) => {
+                format!("-{}", sa(*reference))
+            }
             KernelAction::SetPolicy(policy) => set(policy),
             KernelAction::DeletePolicy { index, .. } => format!("-policy {index:x}"),
         })

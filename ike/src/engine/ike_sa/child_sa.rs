@@ -77,6 +77,8 @@ pub(in crate::engine) struct ChildSa {
     slots: Slots,
     /// Whether it is to take the place of one of another IKE SA, whose reqid it has.
     follows: bool,
+    /// Which one that is, by the SPI of packets that come in, where its IKE SA has ended and nothing has been said of it yet.
+    pub(in crate::engine) instead_of: Option<u32>,
 }
 
 /// What those have in common that replaced one another.
@@ -319,6 +321,7 @@ impl ChildSa {
             asked: Vec::new(),
             slots: Slots::default(),
             follows: false,
+            instead_of: None,
             child,
         };
         (this, installs.0, installs.1)
@@ -501,11 +504,11 @@ impl ChildSa {
         let was = std::mem::replace(&mut self.way_out, WayOut::Gone);
         shared.forget_esp(self.outbound);
         if matches!(was, WayOut::Installed) {
-            shared.apply(
-                KernelOwner::Removal,
-                vec![delete(self.outbound)],
-                OnFailure::Continue,
-            );
+            let retire = KernelStep {
+                action: KernelAction::RetireSa(self.outbound),
+                undo: None,
+            };
+            shared.apply(KernelOwner::Removal, vec![retire], OnFailure::Continue);
         }
     }
 

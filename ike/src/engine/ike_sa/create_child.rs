@@ -533,9 +533,7 @@ impl IkeSa {
         };
         let mut child = established.children.remove(at);
         child.forget(shared);
-        if then == Then::Succeeds {
-            self.is_not_followed(shared, child.line.reqid, &failure);
-        }
+        self.tell_not_followed(shared, &child, &failure);
         if let Some(answering) = answering {
             let refusal = ChildRefusal::Failed(Some(child.child), failure.cause);
             return self.refuse_child(shared, answering, refusal);

@@ -79,8 +79,9 @@ impl ChildSa {
         self.remove(shared);
         let waiters = std::mem::take(&mut self.rekeying.waiters);
         answer_all(shared, waiters, || Reply::Failed(Box::new(reason.clone())));
-        if self.holds_the_line() {
-            self.tell_end(shared, connection, reason);
+        let in_use = self.holds_the_line().then_some(self.inbound.spi);
+        if let Some(spi_in) = self.instead_of.take().or(in_use) {
+            self.tell_end(shared, connection, spi_in, reason);
         } else if self.is_current() {
             shared.notice(Notice::ChildDown {
                 connection,
@@ -90,13 +91,13 @@ impl ChildSa {
         }
     }
 
-    /// Says that its child is down: it was in use, and nothing has taken its place.
-    pub(super) fn tell_end(&self, shared: &mut Shared, connection: Name, reason: Failure) {
+    /// Says that its child is down: what was in use was this one, or one whose place it was to take.
+    fn tell_end(&self, shared: &mut Shared, connection: Name, spi_in: u32, reason: Failure) {
         let child = self.child.name.clone();
         shared.event(Event::ChildDown {
             connection: connection.clone(),
             child: child.clone(),
-            spi_in: self.inbound.spi,
+            spi_in,
             reason: reason.clone(),
         });
         shared.notice(Notice::ChildDown {
@@ -243,12 +244,16 @@ impl IkeSa {
 
     /// Takes a Child SA out of the kernel and, if it stood for its child, says so.
     pub(super) fn child_down(&self, shared: &mut Shared, child: &mut ChildSa, reason: Failure) {
-        if child.state == ChildState::Installing(Then::Succeeds) {
-            self.is_not_followed(shared, child.line.reqid, &reason);
-        }
         match self.connection_name() {
             Some(connection) => child.ends(shared, connection, reason),
             None => child.remove(shared),
+        }
+    }
+
+    /// One that the kernel has not taken was to take the place of one that came from another IKE SA: that has ended.
+    pub(super) fn tell_not_followed(&self, shared: &mut Shared, child: &ChildSa, reason: &Failure) {
+        if let (Some(connection), Some(spi_in)) = (self.connection_name(), child.instead_of) {
+            child.tell_end(shared, connection, spi_in, reason.clone());
         }
     }
 

@@ -332,7 +332,14 @@ impl IkeSa {
                 return;
             };
             match task {
-                Task::CreateChild(child) => self.request_child(shared, child),
+                Task::CreateChild(child) => {
+                    // The peer may have made it while the task waited.
+                    let connection = &established.connection.name;
+                    let packet = shared.traps.packet(connection, &child.name);
+                    if !established.has(&child, packet) {
+                        self.request_child(shared, child);
+                    }
+                }
                 Task::RekeyIke => self.request_ike_rekeying(shared),
                 Task::RekeyChild(number) => self.request_rekeying(shared, number),
                 Task::DeleteChild(gone) => {

@@ -72,6 +72,9 @@ impl IkeSa {
         }
         let waiters = std::mem::take(&mut left.rekeying.waiters);
         answer_all(shared, waiters, || Reply::Done);
+        if was_in_use {
+            successor.instead_of = Some(left.inbound.spi);
+        }
         left.comes_to(shared, own, successor.line, until);
         if matches!(successor.state, ChildState::InUse(_))
             && !successor.is_activating
@@ -85,18 +88,13 @@ impl IkeSa {
         }
     }
 
-    /// What was to take the place of a Child SA that came from another IKE SA is not to be had: that one has ended.
-    pub(super) fn is_not_followed(&self, shared: &mut Shared, reqid: u32, reason: &Failure) {
-        let State::Established(established) = &self.state else {
-            return;
-        };
-        let left = |child: &&ChildSa| {
-            child.line.reqid == reqid && matches!(child.state, ChildState::Lingering(_))
-        };
-        let children = established.children.iter().filter(left);
-        if let Some(child) = children.max_by_key(|child| child.number) {
-            let connection = established.connection.name.clone();
-            child.tell_end(shared, connection, reason.clone());
+    /// It has been said which Child SA of another IKE SA this one has followed.
+    pub(in crate::engine) fn has_told_of_the_one_before(&mut self, number: u64) {
+        if let State::Established(established) = &mut self.state {
+            let mut children = established.children.iter_mut();
+            if let Some(child) = children.find(|child| child.number == number) {
+                child.instead_of = None;
+            }
         }
     }
 

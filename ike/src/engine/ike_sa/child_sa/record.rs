@@ -44,6 +44,7 @@ pub(in crate::engine) struct ChildSaFields {
     asked: Vec<SaInstallFields>,
     holds_policies: bool,
     follows: bool,
+    instead_of: Option<u32>,
     traffic: Traffic,
     tells_first_packet: bool,
 }
@@ -162,6 +163,7 @@ impl ChildSa {
             asked,
             slots,
             follows,
+            instead_of,
             traffic,
             tells_first_packet,
         } = self;
@@ -186,6 +188,7 @@ impl ChildSa {
             asked: asked.iter().map(SaInstallFields::from).collect(),
             holds_policies: slots.all().next().is_some(),
             follows: *follows,
+            instead_of: *instead_of,
             traffic: *traffic,
             tells_first_packet: *tells_first_packet,
         }
@@ -217,6 +220,7 @@ impl ChildSa {
             asked,
             holds_policies,
             follows,
+            instead_of,
             traffic,
             tells_first_packet,
         } = fields;
@@ -269,6 +273,7 @@ impl ChildSa {
             asked: asked.into_iter().map(SaInstall::from).collect(),
             slots,
             follows,
+            instead_of,
             traffic,
             tells_first_packet,
         };
