@@ -20,11 +20,17 @@ impl Count {
 
     /// Prints how a test went that began at `start`.
     pub fn tell(&mut self, name: &str, start: Instant, outcome: Result<()>) {
+        self.tell_figures(name, start, outcome.map(|()| String::new()));
+    }
+
+    /// Likewise with what the test says in figures, if it says anything.
+    pub fn tell_figures(&mut self, name: &str, start: Instant, outcome: Result<String>) {
         let seconds = start.elapsed().as_secs_f64();
         match outcome {
-            Ok(()) => {
+            Ok(figures) => {
                 self.passed += 1;
-                println!("test {name} ... ok ({seconds:.1} s)");
+                let colon = if figures.is_empty() { "" } else { ": " };
+                println!("test {name} ... ok ({seconds:.1} s){colon}{figures}");
             }
             Err(error) => {
                 let reason = indented(&format!("{error:#}"));

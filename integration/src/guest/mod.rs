@@ -8,9 +8,11 @@
 //! | [`sniffer`] | every frame on the wire between the gateways, classified and counted |
 //! | [`packets`] | IPv4 packets made by hand, for an attacker |
 //! | [`traffic`] | ping, TCP and UDP between hosts |
+//! | [`steady`] | steady traffic both ways, every datagram of it accounted for |
+//! | [`sa_events`] | what a gateway's kernel says about its SAs coming and going |
 //! | [`certificates`] | authorities that sign whatever a test needs |
 //! | [`web`] | a web server for CRLs and OCSP replies |
-//! | [`peers`] | the daemons: strongSwan and ikd |
+//! | [`peers`] | the daemons: ikd, strongSwan and libreswan |
 //! | [`world`] | all of these together, and a daemon at each gateway |
 //! | [`attacks`] | what an attacker sends, and what the kernel makes of it |
 //! | [`demo`] | the story in three acts |
@@ -29,9 +31,11 @@ pub mod package;
 pub mod packets;
 pub mod pair;
 pub mod peers;
+pub mod sa_events;
 pub mod shell;
 pub mod sites;
 pub mod sniffer;
+pub mod steady;
 pub mod tests;
 pub mod topology;
 pub mod traffic;

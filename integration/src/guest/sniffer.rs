@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
+use std::io::{IoSliceMut, Write};
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimeout};
+use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimeout, ReceiveTimestampns};
 use nix::sys::socket::{
-    AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, setsockopt, socket,
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType,
+    recvmsg, setsockopt, socket,
 };
-use nix::sys::time::TimeVal;
+use nix::sys::time::{TimeSpec, TimeVal};
 
 use super::netns::Namespace;
 use super::packets;
@@ -158,25 +159,39 @@ impl Sniffer {
             .or_else(|_| setsockopt(&socket, RcvBuf, &BUFFER_BYTES))
             .context("enlarging the sniffer's buffer")?;
         setsockopt(&socket, ReceiveTimeout, &TimeVal::new(0, 50_000))?;
+        // When the kernel saw it, not when this thread had its turn.
+        setsockopt(&socket, ReceiveTimestampns, &true)?;
         let frames = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let listener = std::thread::spawn({
             let (frames, stop) = (Arc::clone(&frames), Arc::clone(&stop));
             move || {
                 let mut buffer = vec![0; SNAP_BYTES];
+                let mut control = nix::cmsg_space!(TimeSpec);
                 while !stop.load(Ordering::Relaxed) {
-                    let Ok((length, Some(from))) =
-                        recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut buffer)
+                    let mut parts = [IoSliceMut::new(&mut buffer)];
+                    let Ok(received) = recvmsg::<LinkAddr>(
+                        socket.as_raw_fd(),
+                        &mut parts,
+                        Some(&mut control),
+                        MsgFlags::empty(),
+                    ) else {
+                        continue;
+                    };
+                    let (length, from) = (received.bytes, received.address);
+                    let time = received.cmsgs().ok().and_then(|mut all| {
+                        all.find_map(|one| match one {
+                            ControlMessageOwned::ScmTimestampns(time) => Some(time.into()),
+                            _ => None,
+                        })
+                    });
+                    let Some((from, interface)) =
+                        from.and_then(|from| Some((from, interfaces.get(&from.ifindex())?)))
                     else {
                         continue;
                     };
-                    let Some(interface) = interfaces.get(&from.ifindex()) else {
-                        continue;
-                    };
                     let frame = Frame {
-                        time: SystemTime::now()
-                            .duration_since(UNIX_EPOCH)
-                            .unwrap_or_default(),
+                        time: time.unwrap_or_default(),
                         interface: Arc::clone(interface),
                         outgoing: from.pkttype() == PACKET_OUTGOING,
                         bytes: buffer[..length].to_vec(),
@@ -207,6 +222,14 @@ impl Sniffer {
     pub fn since(&self, mark: usize) -> Vec<Frame> {
         let end = self.mark();
         self.frames()[mark.min(end)..end].to_vec()
+    }
+
+    /// Like [`Sniffer::since`], and forgets them: who listens for long would fill the memory.
+    #[must_use]
+    pub fn take_since(&self, mark: usize) -> Vec<Frame> {
+        let end = self.mark();
+        let mut frames = self.frames();
+        frames.drain(mark.min(end)..end).collect()
     }
 
     fn frames(&self) -> std::sync::MutexGuard<'_, Vec<Frame>> {

@@ -9,9 +9,11 @@ cd "$work"
 # The kernel, by the name that its metapackage depends on today. Unpacked, not installed: its installation would build an initramfs that nothing here reads.
 # strongswan-charon conflicts with charon-systemd, but the one file wanted from it, the plain `charon` that scripts start, disturbs nobody.
 kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: *\(linux-image-[0-9].*\)/\1/p' | head -n 1)
-apt-get download "$kernel" strongswan-charon strongswan-starter
-mkdir kernel charon
+# So does libreswan; what is wanted of it lies in a directory that strongSwan has nothing in.
+apt-get download "$kernel" strongswan-charon strongswan-starter libreswan
+mkdir kernel charon libreswan
 dpkg-deb -x "$kernel"_*.deb kernel
+dpkg-deb -x libreswan_*.deb libreswan
 for package in strongswan-charon_*.deb strongswan-starter_*.deb; do dpkg-deb -x "$package" charon; done
 
 cp kernel/boot/vmlinuz-* "$root/boot/vmlinuz"
@@ -28,6 +30,11 @@ cp -n -r charon/. "$root/" 2>/dev/null || cp -r --update=none charon/. "$root/"
 ln -sf /usr/lib/ipsec/charon "$root/usr/local/bin/charon"
 # This plugin takes ESP out of the kernel's hands, and charon crashes at start with it.
 rm -f "$root/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so"
+
+cp -r libreswan/usr/libexec/ipsec "$root/usr/libexec/"
+# pluto keeps its keys in a database of NSS and starts with none but this. Each one in the lab gets a copy.
+mkdir -p "$root/var/lib/ipsec/nss"
+chroot "$root" certutil -N -d sql:/var/lib/ipsec/nss --empty-password
 
 cat > "$root/sbin/lab-init" <<'INIT'
 #!/bin/sh

@@ -2,7 +2,7 @@
 //!
 //! | recipe | is for |
 //! |---|---|
-//! | [`PEERS`] | demo and end-to-end tests: strongSwan, tools, no service manager; a directory for namespaces, a disk for virtual machines |
+//! | [`PEERS`] | demo and end-to-end tests: strongSwan, libreswan, tools, no service manager; a directory for namespaces, a disk for virtual machines |
 //! | [`PLAIN`] | what an operator starts from: Debian with systemd as the first process, nothing of ours, and no peer |
 //!
 //! A root is built again when its recipe changes.
@@ -37,10 +37,10 @@ pub struct Recipe {
     as_directory: bool,
 }
 
-/// Debian with strongSwan and the usual tools, without a service manager.
+/// Debian with strongSwan, libreswan and the usual tools, without a service manager.
 pub const PEERS: Recipe = Recipe {
     name: "peers",
-    about: "Debian, strongSwan and its kernel; about a minute",
+    about: "Debian, strongSwan, libreswan and its kernel; about a minute",
     packages: &[
         // The peer.
         "charon-systemd",
@@ -48,6 +48,15 @@ pub const PEERS: Recipe = Recipe {
         "libcharon-extra-plugins",
         "libstrongswan-extra-plugins",
         "strongswan-pki",
+        // What the other peer is linked with: libreswan's package cannot stand beside strongSwan's, so the hook unpacks it.
+        "libnss3-tools",
+        "libunbound8",
+        "libldns3t64",
+        "libldap2",
+        "libcurl3t64-gnutls",
+        "libevent-core-2.1-7t64",
+        "libevent-pthreads-2.1-7t64",
+        "libcap-ng0",
         // Makes the certificates, CRLs and OCSP replies of the tests.
         "openssl",
         // What tests, the demo and other people's scripts use.

@@ -3,6 +3,7 @@
 mod authentication;
 mod daemon;
 pub mod ikd;
+mod libreswan;
 mod strongswan;
 pub mod vici;
 
@@ -17,6 +18,7 @@ use clap::ValueEnum;
 pub use authentication::{Authorities, Credential, Demand, Proof, StrongswanSignatures};
 pub use daemon::Daemon;
 pub use ikd::Ikd;
+pub use libreswan::Libreswan;
 pub use strongswan::Strongswan;
 
 use super::netns::Namespace;
@@ -28,6 +30,8 @@ pub enum Kind {
     Ikd,
     /// The peer.
     Strongswan,
+    /// The other peer.
+    Libreswan,
 }
 
 impl fmt::Display for Kind {
@@ -35,6 +39,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Ikd => "ikd",
             Self::Strongswan => "strongswan",
+            Self::Libreswan => "libreswan",
         })
     }
 }
@@ -49,6 +54,7 @@ impl Kind {
         Ok(match self {
             Self::Ikd => Box::new(Ikd::start(gateway, policy)?),
             Self::Strongswan => Box::new(Strongswan::start(gateway, policy)?),
+            Self::Libreswan => Box::new(Libreswan::start(gateway, policy)?),
         })
     }
 }
@@ -105,7 +111,7 @@ pub struct Policy {
     pub demand: Demand,
     /// What strongSwan signs with. Only strongSwan reads it.
     pub strongswan_signatures: StrongswanSignatures,
-    /// The IKE proposal in the notation that both daemons read: `aes256gcm16-prfsha384-x25519`.
+    /// The IKE proposal in the notation that ikd and strongSwan read: `aes256gcm16-prfsha384-x25519`.
     pub ike: String,
     /// The ESP proposal likewise.
     pub esp: String,

@@ -395,7 +395,7 @@ fn is_distrusted(
         // The whole of what it is told: strongSwan's log shows messages by their payloads. Who is found out by its answer
         // believes that the IKE SA stands, which ikd therefore deletes in the same breath.
         let told = match (prover, judge) {
-            (Kind::Ikd, _) => "AUTHENTICATION_FAILED",
+            (Kind::Ikd | Kind::Libreswan, _) => "AUTHENTICATION_FAILED",
             (Kind::Strongswan, Kind::Ikd) if !prover_begins => "[ N(AUTH_FAILED) D ]",
             (Kind::Strongswan, _) => "[ N(AUTH_FAILED) ]",
         };

@@ -23,13 +23,13 @@ pub(super) struct Test {
 }
 
 enum Run {
-    /// Shows it, or says what is not so.
+    /// Shows it, or says what is not so. What it says of it otherwise stands in its line.
     One(Box<Shows>),
     /// Tries rows with the same daemons, each a test of its own.
     Table { rows: Vec<String>, run: Box<Tries> },
 }
 
-type Shows = dyn Fn(&World) -> Result<()>;
+type Shows = dyn Fn(&World) -> Result<String>;
 /// Tries the rows of a table, as many of them as are given, and tells how each went. An error: no row could be tried.
 type Tries = dyn Fn(&World, &[String], &mut Tell<'_>) -> Result<()>;
 /// Takes a row's name, when it began and how it went.
@@ -40,6 +40,14 @@ impl Test {
     pub(super) fn new(
         name: impl Into<String>,
         run: impl Fn(&World) -> Result<()> + 'static,
+    ) -> Self {
+        Self::with_figures(name, move |world| run(world).map(|()| String::new()))
+    }
+
+    /// Likewise a test that says in figures what it saw.
+    pub(super) fn with_figures(
+        name: impl Into<String>,
+        run: impl Fn(&World) -> Result<String> + 'static,
     ) -> Self {
         Self {
             name: format!("e2e::{}", name.into()),
@@ -84,7 +92,7 @@ pub(super) fn run(tests: &[Test]) -> Result<bool> {
     for Test { name, run } in tests {
         let start = Instant::now();
         match run {
-            Run::One(run) => count.tell(name, start, run(&world)),
+            Run::One(run) => count.tell_figures(name, start, run(&world)),
             Run::Table { rows, run } => {
                 let mut tell = |row: &str, start, outcome| {
                     count.tell(&format!("{name}::{row}"), start, outcome);

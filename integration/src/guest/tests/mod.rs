@@ -51,6 +51,9 @@ const PAIRS: [(Kind, Kind); 3] = [
     (Kind::Strongswan, Kind::Ikd),
 ];
 
+/// The same with the other peer, where a test has something to learn from it.
+const LIBRESWAN: [(Kind, Kind); 2] = [(Kind::Ikd, Kind::Libreswan), (Kind::Libreswan, Kind::Ikd)];
+
 /// Whether the tests may take their time.
 fn is_full() -> bool {
     std::env::var_os("LAB_FULL").is_some()

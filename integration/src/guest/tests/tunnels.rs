@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 
-use super::PAIRS;
 use super::harness::{self, BRIEFLY, PATIENCE, Test};
+use super::{LIBRESWAN, PAIRS};
 use crate::guest::netns::Namespace;
 use crate::guest::peers::{Kind, Shunt};
 use crate::guest::sniffer::{self, Kind as Frame};
@@ -16,7 +16,7 @@ pub(super) fn tests() -> Vec<Test> {
     let mut tests = vec![Test::new("tunnel::two_strongswans", |world| {
         a_tunnel_carries_what_it_should(world, Kind::Strongswan, Kind::Strongswan)
     })];
-    for (initiator, responder) in PAIRS {
+    for (initiator, responder) in PAIRS.into_iter().chain(LIBRESWAN) {
         tests.push(Test::new(
             format!("tunnel::{initiator}_to_{responder}"),
             move |world| a_tunnel_carries_what_it_should(world, initiator, responder),
