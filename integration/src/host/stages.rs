@@ -142,8 +142,8 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
             )
         });
         report.stage("book", 1.0, || the_book(paths, mdbook));
-        report.stage("unit", 6.0, || unit_tests(paths, options));
-        report.stage("e2e", 14.0, || end_to_end_tests(paths, options, guest));
+        report.stage("unit", 9.0, || unit_tests(paths, options));
+        report.stage("e2e", 20.0, || end_to_end_tests(paths, options, guest));
         report.stage("package", 6.0, || {
             on_plain_machine(paths, &plain, "package", plain::package_life)
         });
