@@ -23,9 +23,7 @@ use crate::config::selector::{ICMPV6, KernelSelector, Selector};
 use crate::config::{Mode, Name};
 
 use super::failure::Cause;
-use super::io::{
-    Direction, KernelAction, KernelContents, KernelStep, PolicyAction, PolicyInstall, SelectorPair,
-};
+use super::io::{Direction, KernelAction, KernelStep, PolicyAction, PolicyInstall, SelectorPair};
 
 /// Policies of one child or shunt that we are willing to install, all directions counted.
 pub const MAX_POLICIES: usize = 768;
@@ -118,9 +116,9 @@ pub(super) struct PolicyTable {
     slots: BTreeMap<SlotKey, Slot>,
     numbers: BTreeSet<u32>,
     last_number: u32,
-    /// Places that a predecessor has left in the kernel, with their indexes: the kernel keeps the index of a policy that
-    /// is replaced.
-    found: BTreeMap<SlotKey, u32>,
+    /// What a predecessor has left in the kernel, until that is repaired: the kernel keeps the index of a policy that is
+    /// replaced.
+    found: BTreeMap<SlotKey, PolicyInstall>,
 }
 
 /// The kernel's priority for selectors of a child or a shunt.
@@ -350,14 +348,14 @@ impl PolicyTable {
     pub(super) fn find(&mut self, policies: &[PolicyInstall]) {
         for policy in policies {
             self.numbers.insert(policy.index >> 3);
-            self.found.insert(key_of(policy), policy.index);
+            self.found.insert(key_of(policy), policy.clone());
         }
     }
 
     /// What makes the kernel's policy of a place what it should be, if it is not.
-    pub(super) fn repair(&self, key: SlotKey, kernel: &KernelContents) -> Option<KernelStep> {
+    pub(super) fn repair(&self, key: SlotKey) -> Option<KernelStep> {
         let wanted = self.installed(key)?;
-        if kernel.policies.contains(&wanted) {
+        if self.found.get(&key) == Some(&wanted) {
             return None;
         }
         Some(KernelStep {
@@ -368,15 +366,10 @@ impl PolicyTable {
 
     /// Steps that make of the kernel's policies what they should be, those that are new or other before those that go; all
     /// but these places, which somebody else sees to.
-    pub(super) fn repair_all(
-        &mut self,
-        kernel: &KernelContents,
-        but: &BTreeSet<SlotKey>,
-    ) -> Vec<KernelStep> {
+    pub(super) fn repair_all(&mut self, but: &BTreeSet<SlotKey>) -> Vec<KernelStep> {
         let places = self.slots.keys().filter(|key| !but.contains(key));
-        let mut steps: Vec<_> = places.filter_map(|key| self.repair(*key, kernel)).collect();
-        for policy in &kernel.policies {
-            let key = key_of(policy);
+        let mut steps: Vec<_> = places.filter_map(|key| self.repair(*key)).collect();
+        for (key, policy) in std::mem::take(&mut self.found) {
             if !self.slots.contains_key(&key) {
                 self.numbers.remove(&(policy.index >> 3));
                 let action = KernelAction::DeletePolicy {
@@ -386,13 +379,14 @@ impl PolicyTable {
                 steps.push(KernelStep { action, undo: None });
             }
         }
-        self.found = BTreeMap::new();
         steps
     }
 
     fn index_for(&mut self, key: SlotKey) -> u32 {
-        let found = self.found.remove(&key);
-        found.unwrap_or_else(|| self.fresh_index(key.direction))
+        match self.found.get(&key) {
+            Some(found) => found.index,
+            None => self.fresh_index(key.direction),
+        }
     }
 
     fn fresh_index(&mut self, direction: Direction) -> u32 {

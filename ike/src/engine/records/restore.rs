@@ -196,8 +196,8 @@ impl Engine {
             .collect();
         let is_claimed = |sa: &SaReference| {
             let owner = self.shared.esp.get(&(sa.spi, sa.destination));
-            let mut all = children.iter().filter(|(own, _)| Some(own) == owner);
-            all.any(|(_, child)| child.claims(*sa))
+            let owner = owner.and_then(|own| self.ike_sas.get(own)?.established());
+            owner.is_some_and(|state| state.children.iter().any(|child| child.claims(*sa)))
         };
         let strays: Vec<_> = kernel
             .sas
@@ -222,7 +222,7 @@ impl Engine {
                 done.push((own, number));
             }
         }
-        let policies = self.shared.policies.repair_all(kernel, &theirs);
+        let policies = self.shared.policies.repair_all(&theirs);
         let owner = KernelOwner::Configuration;
         self.shared.apply(owner, policies, OnFailure::Continue);
         let steps = strays.into_iter().map(|sa| KernelStep {

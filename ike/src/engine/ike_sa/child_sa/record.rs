@@ -337,7 +337,7 @@ impl ChildSa {
             let missing = self.asked.iter().filter(has);
             missing.filter(move |install| install.inbound == inbound)
         };
-        let PolicySteps { inbound, outbound } = self.missing_policies(shared, kernel);
+        let PolicySteps { inbound, outbound } = self.missing_policies(shared);
         let mut steps: Vec<_> = missing(true).cloned().map(add).collect();
         steps.extend(inbound);
         steps.extend(missing(false).cloned().map(add));
@@ -347,10 +347,10 @@ impl ChildSa {
         shared.apply(owner, steps, OnFailure::Undo).is_some()
     }
 
-    fn missing_policies(&self, shared: &Shared, kernel: &KernelContents) -> PolicySteps {
+    fn missing_policies(&self, shared: &Shared) -> PolicySteps {
         let missing = |slots: &[_]| {
             let table = &shared.policies;
-            let repair = |slot: &_| table.repair(*slot, kernel);
+            let repair = |slot: &_| table.repair(*slot);
             slots.iter().filter_map(repair).collect()
         };
         PolicySteps {
