@@ -52,6 +52,8 @@ pub struct FakeKernel {
     said: Vec<KernelEvent>,
     /// Reqids whose outbound SA has: what their policies protect waits, and nobody has broken a promise.
     expired: BTreeSet<u32>,
+    /// Reqids whose last inbound SA has: who asks for the outbound one may not have heard of it yet.
+    expired_inbound: BTreeSet<u32>,
     /// How many steps it has taken.
     pub steps: u64,
     /// Refuse the step with this number (from the first of this kernel's life).
@@ -121,8 +123,13 @@ impl FakeKernel {
     }
 
     fn expire(&mut self, key: (u32, IpAddr)) {
-        if let Some(sa) = self.take(key).filter(|sa| !sa.inbound) {
-            self.expired.insert(sa.reqid);
+        if let Some(sa) = self.take(key) {
+            let reqids = if sa.inbound {
+                &mut self.expired_inbound
+            } else {
+                &mut self.expired
+            };
+            reqids.insert(sa.reqid);
         }
         self.say(key, true);
     }
@@ -346,7 +353,11 @@ impl FakeKernel {
                 let partner = self
                     .sas
                     .values()
-                    .any(|other| other.inbound && other.reqid == sa.reqid);
+                    .any(|other| other.inbound && other.reqid == sa.reqid)
+                    || self.expired_inbound.contains(&sa.reqid);
+                if sa.inbound {
+                    self.expired_inbound.remove(&sa.reqid);
+                }
                 self.expect(
                     sa.inbound || partner,
                     "an outbound SA was added before its inbound one",

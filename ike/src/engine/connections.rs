@@ -348,6 +348,9 @@ impl Engine {
                     self.connection_closed(&connection, ended, established, failure);
                 }
                 Notice::Inherits { old, heir, by_us } => self.inherit(old, heir, by_us),
+                Notice::Deletes { heir, path, spis } => self.with_sa(heir, |sa, shared| {
+                    sa.children_deleted_by_peer(shared, path, spis);
+                }),
                 Notice::Redundant { heir, until } => self.redundant(heir, until),
                 Notice::Reauthenticate { sa } | Notice::HeirLost { old: sa } => {
                     self.begin_reauthentication(sa);

@@ -50,7 +50,7 @@ impl Engine {
                 if !by_us && unique != Unique::No {
                     old.push(other.own_spi());
                 }
-            } else if other.initiator != new.initiator {
+            } else if other.begun_by_us != new.begun_by_us {
                 let (loser, winner) = if other.spis.initiator < new.spis.initiator {
                     (other, new)
                 } else {

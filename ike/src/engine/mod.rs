@@ -345,6 +345,9 @@ impl Engine {
                 self.first_contacts.remove(&(sa.spis.initiator, remote));
             }
         } else {
+            if sa.has_lost_children() {
+                self.connections.unsettled.extend(sa.connection_name());
+            }
             self.ike_sas.insert(own, sa);
         }
     }

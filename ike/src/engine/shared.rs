@@ -55,6 +55,12 @@ pub(super) enum Notice {
         heir: IkeSpi,
         by_us: bool,
     },
+    /// The peer's first word to its heir was to delete Child SAs, which that has only now.
+    Deletes {
+        heir: IkeSpi,
+        path: Path,
+        spis: Vec<u32>,
+    },
     /// An heir will inherit nothing: the peer deletes it, or if it has not by then, we do; `None`: at once.
     Redundant {
         heir: IkeSpi,

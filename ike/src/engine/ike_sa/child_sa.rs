@@ -405,6 +405,11 @@ impl ChildSa {
         matches!(self.state, ChildState::InUse(_) | ChildState::Orphaned)
     }
 
+    /// Whether it has been said that its child is there by it.
+    pub(super) const fn is_known(&self) -> bool {
+        self.holds_the_line() && !self.follows
+    }
+
     /// What the peer is told when it is deleted.
     pub(super) const fn gone(&self) -> Gone {
         Gone {

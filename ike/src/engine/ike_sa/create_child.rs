@@ -73,6 +73,9 @@ impl IkeSa {
         opened: &Opened<'_>,
     ) {
         if let Some(notify) = opened.contents.notify(NotifyType::INVALID_KE_PAYLOAD) {
+            if !proposed.wanted {
+                return;
+            }
             return self.other_method(shared, proposed, &notify.data);
         }
         let accepted = Accepted::from_response(&opened.contents).and_then(|accepted| {
@@ -128,6 +131,7 @@ impl IkeSa {
         }
         match &proposed.replaces {
             Some(replaces) => self.rekeying_failed(shared, replaces.number, failure),
+            None if !proposed.wanted => {}
             None => self.child_failed(shared, Some(&proposed.child), failure),
         }
     }

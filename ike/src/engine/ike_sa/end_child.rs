@@ -79,7 +79,7 @@ impl ChildSa {
         self.remove(shared);
         let waiters = std::mem::take(&mut self.rekeying.waiters);
         answer_all(shared, waiters, || Reply::Failed(Box::new(reason.clone())));
-        let in_use = self.holds_the_line().then_some(self.inbound.spi);
+        let in_use = self.is_known().then_some(self.inbound.spi);
         if let Some(spi_in) = self.instead_of.take().or(in_use) {
             self.tell_end(shared, connection, spi_in, reason);
         } else if self.is_current() {
@@ -337,6 +337,9 @@ impl IkeSa {
         };
         let successor = established.standby_of(&established.children[at]);
         let in_use = matches!(established.children[at].state, ChildState::InUse(_));
+        if matches!(established.children[at].state, ChildState::Orphaned) {
+            return established.children[at].stop(shared);
+        }
         if in_use && let Some(successor) = successor {
             self.activate(shared, successor);
         } else if in_use && established.is_being_rekeyed(number) {
@@ -354,7 +357,7 @@ impl IkeSa {
         };
         let mut child = established.children.remove(at);
         match child.state {
-            ChildState::Deleting | ChildState::Lingering(_) | ChildState::Orphaned => {
+            ChildState::Deleting | ChildState::Lingering(_) => {
                 child.remove(shared);
             }
             _ => self.child_ended(shared, child, failure),

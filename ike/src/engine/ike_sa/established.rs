@@ -20,8 +20,8 @@ use crate::config::{Child, Connection, Name};
 use crate::crypto::Secret;
 use crate::engine::channel::Channel;
 use crate::engine::failure::{Cause, Failure, Step};
-use crate::engine::io::Packet;
-use crate::engine::shared::Shared;
+use crate::engine::io::{Packet, Path};
+use crate::engine::shared::{Notice, Shared};
 use crate::engine::window::jittered;
 use crate::wire::Delete;
 use crate::wire::IkeSpi;
@@ -240,6 +240,14 @@ impl Established {
         asked || self.tasks.iter().any(queued) || self.children.iter().any(installing)
     }
 
+    /// How many Child SAs are there, or asked for, or about to be, that a connection counts on.
+    fn counts_on(&self) -> usize {
+        let asked = matches!(&self.exchange, Some(Exchange::CreateChild(_)));
+        let queued = |task: &&Task| matches!(task, Task::CreateChild(_));
+        let there = self.children.iter().filter(|child| child.stands()).count();
+        usize::from(asked) + self.tasks.iter().filter(queued).count() + there
+    }
+
     /// Whether our request for a child of this name is out, which is not to replace another.
     pub(super) fn asks_for(&self, child: &Child) -> bool {
         matches!(&self.exchange, Some(Exchange::CreateChild(proposed))
@@ -252,7 +260,7 @@ impl Established {
         let same = |sa: &&ChildSa| {
             sa.child.name == new.child.name
                 && (&sa.local, &sa.remote) == (&new.local, &new.remote)
-                && sa.is_current()
+                && sa.stands()
         };
         let found = self.children.iter().filter(|_| !initiator).find(same);
         found.map(|sa| sa.line)
@@ -302,6 +310,13 @@ impl Established {
 }
 
 impl IkeSa {
+    /// Whether fewer children than when this was asked last are there, or on their way: whatever the reason, some may have to
+    /// be asked for anew.
+    pub(in crate::engine) fn has_lost_children(&mut self) -> bool {
+        let counted_on = self.established().map_or(0, Established::counts_on);
+        counted_on < std::mem::replace(&mut self.counted_on, counted_on)
+    }
+
     /// Queues a task and begins it if nothing else is under way.
     pub(in crate::engine) fn begin(&mut self, shared: &mut Shared, task: Task) {
         if let State::Established(established) = &mut self.state {
@@ -440,9 +455,7 @@ impl IkeSa {
             .deletes
             .iter()
             .any(|delete| delete.protocol == ProtocolId::IKE);
-        if !deletes_all {
-            self.is_meant_to_inherit(shared);
-        }
+        let has_nothing_yet = !deletes_all && self.is_meant_to_inherit(shared);
         // A peer that does not accept our proof says so here, and holds the IKE SA for gone (section 2.21.2).
         let refused = contents
             .error()
@@ -464,8 +477,25 @@ impl IkeSa {
             .deletes
             .iter()
             .filter(|delete| delete.protocol == ProtocolId::ESP);
+        let spis = asked
+            .flat_map(|delete| delete.spis.iter().copied())
+            .collect();
+        if has_nothing_yet {
+            let heir = self.own_spi();
+            return shared.notice(Notice::Deletes { heir, path, spis });
+        }
+        self.children_deleted_by_peer(shared, path, spis);
+    }
+
+    /// Deletes the Child SAs that the peer receives on by these SPIs, and answers.
+    pub(in crate::engine) fn children_deleted_by_peer(
+        &mut self,
+        shared: &mut Shared,
+        path: Path,
+        spis: Vec<u32>,
+    ) {
         let mut gone = Vec::new();
-        for spi in asked.flat_map(|delete| delete.spis.iter().copied()) {
+        for spi in spis {
             gone.extend(self.deleted_by_peer(shared, spi));
         }
         let answer = Payload::Delete(Delete {
@@ -477,7 +507,7 @@ impl IkeSa {
         } else {
             vec![answer]
         };
-        self.send_response(shared, path, exchange, &payloads);
+        self.send_response(shared, path, ExchangeType::INFORMATIONAL, &payloads);
     }
 
     /// From now on the connection is this one, which differs from the old one in its children only. An IKE SA that is

@@ -76,6 +76,8 @@ const ANSWER_TIME: Duration = Duration::from_secs(30);
 pub(super) struct IkeSa {
     pub(super) spis: IkeSpis,
     pub(super) initiator: bool,
+    /// Whether we began the first of those that were rekeyed into this one.
+    pub(super) begun_by_us: bool,
     pub(super) unique: u64,
     pub(super) path: Path,
     /// Known from the beginning as initiator, from IKE_AUTH on as responder.
@@ -86,6 +88,8 @@ pub(super) struct IkeSa {
     pub(super) last_heard: Option<Duration>,
     /// The deadline that the engine has on its list.
     pub(super) timer: Option<Duration>,
+    /// How many children the engine has found to be there, or on their way.
+    pub(super) counted_on: usize,
     /// What it asked last.
     pub(super) question: Option<QuestionId>,
     /// The address that the peer began from, where it did.

@@ -29,6 +29,7 @@ use super::{IkeSa, State};
 pub(in crate::engine) struct IkeSaFields {
     spis: SpisFields,
     initiator: bool,
+    begun_by_us: bool,
     connection: Option<String>,
     path: PathFields,
     window: WindowFields,
@@ -84,6 +85,7 @@ impl IkeSa {
         let Self {
             spis,
             initiator,
+            begun_by_us,
             unique: _,
             path,
             connection,
@@ -91,6 +93,7 @@ impl IkeSa {
             since,
             last_heard,
             timer: _,
+            counted_on: _,
             question: _,
             first_contact,
             predecessor,
@@ -109,6 +112,7 @@ impl IkeSa {
         Some(IkeSaFields {
             spis: (*spis).into(),
             initiator: *initiator,
+            begun_by_us: *begun_by_us,
             connection: name.map(|name| name.as_str().to_owned()),
             path: (*path).into(),
             window: window.fields(),
@@ -131,6 +135,7 @@ impl IkeSa {
         let IkeSaFields {
             spis,
             initiator,
+            begun_by_us,
             connection: _,
             path,
             window,
@@ -161,6 +166,7 @@ impl IkeSa {
         Some(Self {
             spis,
             initiator,
+            begun_by_us,
             unique: shared.number(),
             path,
             connection: connection.cloned(),
@@ -168,6 +174,7 @@ impl IkeSa {
             since,
             last_heard,
             timer: None,
+            counted_on: 0,
             question: None,
             first_contact,
             predecessor: predecessor.map(IkeSpi),

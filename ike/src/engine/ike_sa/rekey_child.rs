@@ -241,30 +241,37 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        // What the kernel refused, or the peer has deleted since, is no rival.
-        let rival = replaces
-            .collision
-            .and_then(|rival| Some((established.numbered(rival.number)?, rival.lowest)));
-        if let Some((rival, theirs)) = rival {
-            if *lowest < *theirs {
-                let line = replaces.line;
-                let then = Then::IsDeleted;
-                let new = ChildSa::install_successor(shared, own, path, negotiated, line, then);
-                return established.add(new);
-            }
-            rival.yield_to_ours(shared.now.boot + DELETE_DUE);
+        let line = replaces.line;
+        let holds = |child: &&ChildSa| child.line == line && child.holds_the_line();
+        let holder = established.children.iter().find(holds);
+        let has_moved_on = holder.is_some_and(|holder| holder.number != replaces.number);
+        let loses = match replaces.collision {
+            None => false,
+            Some(Collision {
+                number,
+                lowest: theirs,
+            }) => match established.numbered(number) {
+                Some(_) if *lowest < *theirs => true,
+                Some(rival) => {
+                    rival.yield_to_ours(shared.now.boot + DELETE_DUE);
+                    false
+                }
+                // What the kernel refused, or the peer has deleted since, is no rival; what was replaced since has won.
+                None => has_moved_on,
+            },
+        };
+        if loses {
+            let then = Then::IsDeleted;
+            let new = ChildSa::install_successor(shared, own, path, negotiated, line, then);
+            return established.add(new);
         }
-        let holder = established
-            .children
-            .iter()
-            .find(|child| child.line == replaces.line && child.holds_the_line());
+        let holder = established.children.iter().find(holds);
         let Some(holder) = holder else {
             return self.begin(shared, Task::DeleteChild(negotiated.gone()));
         };
         let same = (&holder.local, &holder.remote) == (&negotiated.local, &negotiated.remote);
         if same {
             let then = Then::TakesOver(replaces.number);
-            let line = replaces.line;
             let new = ChildSa::install_successor(shared, own, path, negotiated, line, then);
             return established.add(new);
         }
@@ -325,12 +332,17 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        let due = shared.now.boot + DELETE_DUE;
+        let now = shared.now.boot;
+        let due = now + DELETE_DUE;
         let line = established.numbered(number).map(|new| new.line);
         for child in &mut established.children {
-            let other = child.number != number && Some(child.line) == line;
-            if other && matches!(child.state, ChildState::InUse(_)) {
-                child.state = ChildState::Replaced(due);
+            if child.number == number || Some(child.line) != line {
+                continue;
+            }
+            match child.state {
+                ChildState::InUse(_) => child.state = ChildState::Replaced(due),
+                ChildState::Orphaned => child.state = ChildState::Lingering(now + LINGER_TIME),
+                _ => {}
             }
         }
     }
@@ -392,6 +404,10 @@ impl IkeSa {
             spi_out: new.outbound.spi,
             suite: new.suite.to_string(),
             by_us,
+        });
+        shared.notice(Notice::ChildUp {
+            connection: established.connection.name.clone(),
+            child: new.child.name.clone(),
         });
         new.take_over(shared, own, before);
         let waiters = std::mem::take(&mut before.rekeying.waiters);

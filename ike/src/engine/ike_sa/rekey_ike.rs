@@ -414,6 +414,7 @@ impl IkeSa {
         Ok(Box::new(Self {
             spis,
             initiator,
+            begun_by_us: self.begun_by_us,
             unique: shared.number(),
             path: self.path,
             connection: self.connection.clone(),
@@ -421,6 +422,7 @@ impl IkeSa {
             since: now,
             last_heard: Some(now),
             timer: None,
+            counted_on: 0,
             question: None,
             first_contact: None,
             predecessor: Some(self.own_spi()),
@@ -442,19 +444,22 @@ impl IkeSa {
     }
 
     /// The peer asks for something by an heir of its making while we still wait to hear which heir is to be: this one. Our
-    /// own request, or the answer to it, is lost.
-    pub(super) fn is_meant_to_inherit(&self, shared: &mut Shared) {
+    /// own request, or the answer to it, is lost. Whether that is so: it has nothing yet.
+    pub(super) fn is_meant_to_inherit(&self, shared: &mut Shared) -> bool {
         let waits = |heir: &Established| !heir.announced && heir.redundant_until.is_none();
-        if let Some(old) = self.predecessor
-            && self.established().is_some_and(waits)
-        {
-            let heir = self.own_spi();
-            shared.notice(Notice::Inherits {
-                old,
-                heir,
-                by_us: false,
-            });
-        }
+        let Some(old) = self
+            .predecessor
+            .filter(|_| self.established().is_some_and(waits))
+        else {
+            return false;
+        };
+        let heir = self.own_spi();
+        shared.notice(Notice::Inherits {
+            old,
+            heir,
+            by_us: false,
+        });
+        true
     }
 
     /// Takes over what the old one has: its children, what is still to be done, and its place in the world.

@@ -137,6 +137,7 @@ pub(in crate::engine) fn answer_init(
     let mut sa = Box::new(IkeSa {
         spis,
         initiator: false,
+        begun_by_us: false,
         unique: shared.number(),
         path,
         connection: None,
@@ -144,6 +145,7 @@ pub(in crate::engine) fn answer_init(
         since: now,
         last_heard: None,
         timer: None,
+        counted_on: 0,
         question: None,
         predecessor: None,
         first_contact: Some(path.remote),

@@ -65,7 +65,7 @@ impl IkeSa {
             return self.child_down(shared, &mut left, failure);
         };
         let number = successor.number;
-        let was_in_use = left.holds_the_line();
+        let was_in_use = left.is_known();
         let waits = matches!(successor.state, ChildState::Standby) && was_in_use;
         if was_in_use && successor.state == ChildState::Installing(Then::StandsBy) {
             successor.state = ChildState::Installing(Then::Succeeds);
