@@ -17,8 +17,10 @@ use super::{Removed, Report, Work};
 /// Pause before a broken listening socket is opened anew.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long an outbound SA stays that a newer one has taken the place of: longer than the kernel has a packet in hand.
-const RETIREMENT: Duration = Duration::from_millis(250);
+/// How long an outbound SA stays that a newer one has taken the place of: longer than the kernel has a packet in hand. No
+/// longer than that, for the kernel may still choose it: its age counts in whole seconds of the wall clock, and among equals
+/// it takes the one that it finds first, which need not be the newer one once its hash table has grown.
+const RETIREMENT: Duration = Duration::from_millis(25);
 
 /// The owner of our SAs and policies.
 pub(super) struct Worker {

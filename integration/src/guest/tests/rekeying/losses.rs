@@ -7,7 +7,7 @@
 //! | the receiver's kernel | sent by ikd | sent by the peer |
 //! |---|---|---|
 //! | does not hold it yet | the peer's, if it had answered a request to make an SA: a responder can receive before it answers (2.8) | the peer's, if it was answering ikd's request for that SA: a responder goes on by the old one until it hears a Delete or traffic by the new one (2.8) |
-//! | holds it no more | the peer's, if ikd had neither sent a Delete nor answered one since the new SA was agreed on: until then ikd may send by the old one (1.4.1) | ikd's |
+//! | holds it no more | the peer's, if ikd had neither sent a Delete nor answered one since the new SA was agreed on: until then ikd may send by the old one (1.4.1); or if it was the last one that the peer held, and ikd had not asked it to delete one: then there was none to send by | ikd's |
 //! | holds it | ikd's, until somebody knows better | likewise |
 
 use std::collections::BTreeMap;
@@ -19,6 +19,9 @@ use crate::guest::sa_events::SaEvents;
 
 /// An emulated ikd on a busy machine takes as long to install what it reads in an answer.
 const TAKEN_IN: Duration = Duration::from_secs(2);
+
+/// A packet is on its way so long, and a kernel's word.
+const UNDER_WAY: Duration = Duration::from_millis(20);
 
 /// How packets were lost.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +63,7 @@ struct Loss<'a> {
     kinds: [Kind; 2],
     held: (Option<Duration>, Option<Duration>),
     passage: &'a Passage,
+    receiver: &'a SaEvents,
 }
 
 /// Judges the datagrams that `from` sent and that were lost, by their numbers.
@@ -79,6 +83,7 @@ pub(super) fn judge(
                 kinds,
                 held: kernels[1 - from].held(packet.spi),
                 passage,
+                receiver: &kernels[1 - from],
             }
             .judged(),
             None => {
@@ -104,13 +109,16 @@ impl Loss<'_> {
         let Esp { time, spi } = self.packet;
         let peer_is = |kind: Kind| kind != Kind::Ikd;
         match self.held {
-            (_, Some(deleted)) if deleted <= time => (
-                !peer_is(sender) && peer_is(receiver) && !self.sender_spoke_of_deletion(deleted),
+            (_, Some(deleted)) if deleted <= time + UNDER_WAY => (
+                !peer_is(sender)
+                    && peer_is(receiver)
+                    && (!self.sender_spoke_of_deletion(deleted)
+                        || self.receiver_left_none(deleted.max(time), deleted)),
                 format!("sent by {sender} on an SA that {receiver} had deleted"),
                 format!(
                     "on SA {spi:08x} {} after that, before which {}",
                     milliseconds(time.saturating_sub(deleted)),
-                    self.last_words(deleted)
+                    self.last_words(deleted.min(time))
                 ),
             ),
             (Some(installed), _) if installed <= time => (
@@ -169,6 +177,22 @@ impl Loss<'_> {
         after
             .take_while(|one| !one.answers_create())
             .any(|one| one.from == self.from && one.is_informational())
+    }
+
+    /// Whether the receiver had deleted the last SA that the sender could send by, and not because the sender asked for that.
+    fn receiver_left_none(&self, time: Duration, deleted: Duration) -> bool {
+        let held_then = |packet: &Esp| {
+            let (installed, deleted) = self.receiver.held(packet.spi);
+            installed.is_some_and(|at| at <= time) && deleted.is_none_or(|at| at > time)
+        };
+        let mut sent_by: Vec<_> = self.passage.esp[self.from].clone();
+        sent_by.sort_by_key(|packet| packet.spi);
+        sent_by.dedup_by_key(|packet| packet.spi);
+        let after_answer = self.messages_until(deleted).rev();
+        let asked = after_answer
+            .take_while(|one| !one.answers_create())
+            .any(|one| one.from == self.from && one.is_informational() && one.is_request());
+        !asked && !sent_by.iter().any(held_then)
     }
 
     /// The last IKE messages before `time`, with how long before.

@@ -62,6 +62,10 @@ impl Ike {
         self.exchange == INFORMATIONAL
     }
 
+    pub(super) fn is_request(&self) -> bool {
+        !self.response
+    }
+
     /// In words.
     pub(super) fn told(&self) -> String {
         let exchange = match self.exchange {
