@@ -16,6 +16,19 @@ pub fn program(paths: &Paths) -> Command {
     lives
 }
 
+/// Lives so many as a stage of the tests: as the unit tests have built them, or optimised where they are many.
+pub fn hold(paths: &Paths, seeds: u64, optimised: bool) -> Result<bool> {
+    let mut lives = if optimised {
+        program(paths)
+    } else {
+        let mut lives = cargo(paths);
+        lives.args(["run", "--quiet", "--package", "sim", "--bin", "lives", "--"]);
+        lives
+    };
+    let status = lives.args(["--seeds", &seeds.to_string()]).status();
+    Ok(status.context("starting cargo")?.success())
+}
+
 /// Lives as the arguments say. Returns the program's exit status.
 pub fn run(paths: &Paths, arguments: &[String]) -> Result<u8> {
     let status = (program(paths).args(arguments).status()).context("starting cargo")?;

@@ -1,7 +1,7 @@
 //! `cargo lab test`: every check and every test, stage by stage, each with its minutes.
 //!
 //! ```text
-//!  this thread        fmt - clippy - doc - book - unit -------------- e2e - package - pair - vagrant - deny - table, count
+//!  this thread        fmt - clippy - doc - book - unit - sim -------- e2e - package - pair - vagrant - deny - table, count
 //!  beside it          mdbook, built once -/  guest's root, kernel ---/     /
 //!                     the plain machine's root ---------------------------/                   /
 //!                     cargo-deny, built once under target/tools -----------------------------/
@@ -22,6 +22,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::build::{self, cargo};
 use super::choose::Way;
 use super::docs::html;
+use super::lives;
 use super::package;
 use super::packages::{self, Package};
 use super::paths::Paths;
@@ -34,6 +35,8 @@ use crate::guest;
 use crate::guest::tests::PROGRAMS;
 use crate::job::Job;
 
+/// How many lives are drawn and lived; the second where the tests may take their time.
+const LIVES: [u64; 2] = [2_000, 20_000];
 /// A guest whose tests have not ended by then hangs; the second where they may take their time.
 const GUEST_LIMITS: [Duration; 2] = [Duration::from_secs(45 * 60), Duration::from_secs(4 * 3600)];
 /// Test programs that need ESP and therefore run in the guest as well: package and test.
@@ -143,7 +146,8 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
         });
         report.stage("book", 1.0, || the_book(paths, mdbook));
         report.stage("unit", 9.0, || unit_tests(paths, options));
-        report.stage("e2e", 20.0, || end_to_end_tests(paths, options, guest));
+        report.stage("sim", 3.0, || simulated_lives(paths, options));
+        report.stage("e2e", 21.0, || end_to_end_tests(paths, options, guest));
         report.stage("package", 6.0, || {
             on_plain_machine(paths, &plain, "package", plain::package_life)
         });
@@ -163,7 +167,7 @@ struct Report {
     only: Option<String>,
 }
 
-const CHECKS: &[&str] = &["fmt", "clippy", "doc", "book", "vagrant", "deny"];
+const CHECKS: &[&str] = &["fmt", "clippy", "doc", "book", "sim", "vagrant", "deny"];
 const TESTS: &[&str] = &["unit", "e2e", "package", "pair"];
 
 impl Report {
@@ -345,6 +349,19 @@ fn unit_tests(paths: &Paths, options: &Options) -> Result<Found> {
 
 /// Set for tests that may take their time.
 const FULL: &str = "LAB_FULL";
+
+/// Lives drawn from seeds, each of which counts: see `sim::life`.
+fn simulated_lives(paths: &Paths, options: &Options) -> Result<Found> {
+    let seeds = LIVES[usize::from(options.full)];
+    Ok(if lives::hold(paths, seeds, options.full)? {
+        Found {
+            passed: seeds,
+            ..Found::default()
+        }
+    } else {
+        Found::one(false)
+    })
+}
 
 fn end_to_end_tests(
     paths: &Paths,

@@ -1,12 +1,13 @@
 //! How a life is drawn: often enough calm to show what must never happen, often enough wild to get everywhere.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use ike::config::{Keep, Liveness};
 
 use crate::SeededRandom;
 
-use super::scenario::{Entry, Kind, Link, Scenario, Spec, What};
+use super::scenario::{Entry, Kind, Link, Records, Scenario, Spec, What};
 use super::weather::{Weather, below};
 
 const IKE: [&str; 4] = [
@@ -21,6 +22,8 @@ const ESP: [&str; 4] = [
     "aes256gcm16-x25519-ecp256",
     "aes256gcm16-ecp256-x25519",
 ];
+/// Tells the second sequence of random numbers from the first.
+const MORE: u64 = 0x006d_6f72_6500_0000;
 /// Longer than any life.
 const LONG: Duration = Duration::from_secs(48 * 3600);
 
@@ -58,7 +61,7 @@ pub(super) fn scenario(random: &mut SeededRandom, seed: u64) -> Scenario {
     }
     entries.sort_by_key(|entry: &Entry| entry.at);
     let last = entries.last().map_or(at, |entry| entry.at);
-    Scenario {
+    let mut scenario = Scenario {
         seed,
         kind,
         gateways,
@@ -66,9 +69,56 @@ pub(super) fn scenario(random: &mut SeededRandom, seed: u64) -> Scenario {
         links,
         weather,
         slowness,
+        records: Records::Off,
         entries,
         ends: last + Duration::from_secs(5) + below(random, Duration::from_secs(60)),
+    };
+    more(&mut SeededRandom::new(seed ^ MORE), &mut scenario);
+    scenario
+}
+
+/// What is drawn from a sequence of its own, so that all else stays as it was: processes that go on where one was killed,
+/// authentication anew, limits by packets.
+fn more(random: &mut SeededRandom, scenario: &mut Scenario) {
+    for link in &mut scenario.links {
+        if random.below(5) == 0 {
+            let again = |random: &mut SeededRandom| after(random, 45, 160);
+            link.reauth = [again(random), again(random)];
+        }
+        let volumes: Vec<_> = (0..4)
+            .map(|_| match random.below(5) {
+                0 => NonZeroU64::new(10 + random.below(40)),
+                _ => None,
+            })
+            .collect();
+        for spec in link.versions.iter_mut().flatten() {
+            spec.volume = volumes[spec.number % volumes.len()];
+        }
     }
+    scenario.records = pick(random, &[Records::Off, Records::AtOnce, Records::Slowly]);
+    if scenario.records == Records::Off {
+        return;
+    }
+    for _ in 0..random.below(4) {
+        let length = scenario.entries.len();
+        // Often while something else is under way.
+        let at = match scenario.entries.get(index(random, length.max(1))) {
+            Some(entry) if random.below(4) > 0 => entry.at + below(random, Duration::from_secs(1)),
+            _ => below(random, scenario.ends),
+        };
+        let longest = match scenario.kind {
+            Kind::Gentle => 3000,
+            Kind::Lossy | Kind::Rough => pick(random, &[300, 3000, 20_000]),
+        };
+        let what = What::Kill {
+            gateway: index(random, scenario.gateways),
+            after: random.below(9),
+            done: index(random, 9),
+            pause: below(random, Duration::from_millis(longest)),
+        };
+        scenario.entries.push(Entry { at, what });
+    }
+    scenario.entries.sort_by_key(|entry| entry.at);
 }
 
 fn pick<T: Copy>(random: &mut SeededRandom, from: &[T]) -> T {
@@ -124,6 +174,7 @@ fn link(random: &mut SeededRandom, kind: Kind, ends: [usize; 2]) -> Link {
         keep,
         ike,
         rekey,
+        reauth: [None; 2],
         liveness,
         versions,
     }
@@ -151,6 +202,7 @@ fn spec(random: &mut SeededRandom, kind: Kind, number: usize) -> Spec {
         rekey,
         window: pick(random, &[32, 128]),
         hard,
+        volume: None,
     }
 }
 

@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ike::auth::ask::answer_psk;
-use ike::crypto::standard;
+use ike::config::Configuration;
+use ike::crypto::{Secret, standard};
 use ike::engine::io::{
-    Answer, CommandId, Direction, KernelId, KernelRequest, Now, Question, SaReference, SelectorPair,
+    Answer, CommandId, Direction, KernelId, KernelRequest, Now, Question, Record, RecordId,
+    RecordKey, Remains, SaReference, SelectorPair,
 };
 use ike::engine::{Engine, Options, Persistence, RandomSource};
 
@@ -15,7 +17,7 @@ use crate::node::WALL;
 use crate::setup::SECRET;
 use crate::{FakeKernel, SeededRandom, provider};
 
-use super::scenario::{NAMES, address};
+use super::scenario::{NAMES, Records, Scenario, address};
 
 /// One gateway.
 pub(super) struct Gateway {
@@ -54,15 +56,44 @@ pub(super) struct Gateway {
     pub(super) flowing_after: Option<usize>,
     /// Policies of a process before, which the next configuration takes over or not.
     pub(super) stale: Vec<(SelectorPair, Direction)>,
+    /// What outlives its process.
+    pub(super) records: Records,
+    pub(super) store: BTreeMap<RecordKey, Secret>,
+    /// Batches that are not stored yet, in order.
+    pub(super) unstored: VecDeque<(RecordId, Vec<Record>)>,
+    /// When the last of them is.
+    pub(super) stored_until: Duration,
+    /// What it has said, in words, of what may not be stored yet: the next process may say that again.
+    pub(super) said: Vec<String>,
+    /// What the process before had said of what was not stored.
+    pub(super) may_repeat: Vec<String>,
+    /// Whether the process before was killed with a new configuration in its hands.
+    pub(super) reconfigures: bool,
+    /// The end of its process, if it is near.
+    pub(super) doom: Option<Doom>,
     /// Datagrams sent.
     pub(super) sent: u64,
     pub(super) random: SeededRandom,
     seed: u64,
 }
 
+/// How a process will be killed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doom {
+    /// After so many acts.
+    pub(super) after: u64,
+    /// With so many steps done of what its kernel and its store are doing.
+    pub(super) done: usize,
+    /// How long nothing runs.
+    pub(super) pause: Duration,
+}
+
 impl Gateway {
-    pub(super) fn new(number: usize, seed: u64, links: usize, slowness: Duration) -> Self {
-        let seed = seed
+    pub(super) fn new(number: usize, scenario: &Scenario) -> Self {
+        let links = scenario.links.len();
+        let slowness = scenario.slowness;
+        let seed = scenario
+            .seed
             .wrapping_mul(8)
             .wrapping_add(u64::try_from(number).unwrap_or(0));
         Self {
@@ -86,22 +117,77 @@ impl Gateway {
             flowing: vec![BTreeSet::new(); links],
             flowing_after: None,
             stale: Vec::new(),
+            records: scenario.records,
+            store: BTreeMap::new(),
+            unstored: VecDeque::new(),
+            stored_until: Duration::ZERO,
+            said: Vec::new(),
+            may_repeat: Vec::new(),
+            reconfigures: false,
+            doom: None,
             sent: 0,
             random: SeededRandom::new(seed ^ 0x0005_0fed),
             seed,
         }
     }
 
-    /// A process begins that knows nothing.
-    pub(super) fn begin(&mut self) {
+    fn options(&self) -> Options {
         let seed = self.seed.wrapping_add(self.process << 32);
-        self.engine = Some(Engine::new(Options {
+        Options {
             number: 1,
             provider: provider::recording(),
             random: RandomSource(Box::new(SeededRandom::new(seed))),
             export_keys: false,
-            persistence: Persistence::Off,
-        }));
+            persistence: match self.records {
+                Records::Off => Persistence::Off,
+                Records::AtOnce => Persistence::Immediate,
+                Records::Slowly => Persistence::Confirmed,
+            },
+        }
+    }
+
+    /// A process begins that knows nothing.
+    pub(super) fn begin(&mut self) {
+        self.store.clear();
+        self.engine = Some(Engine::new(self.options()));
+    }
+
+    /// A process begins that goes on where one was killed.
+    pub(super) fn go_on(&mut self, now: Duration, configuration: Configuration) {
+        let clocks = self.clocks(now);
+        self.kernel.wall = clocks.wall;
+        let remains = Remains {
+            configuration,
+            records: self.store.clone().into_iter().collect(),
+            kernel: self.kernel.contents(),
+        };
+        let found = self.kernel.sas.keys();
+        let reference = |(spi, destination): &(u32, IpAddr)| SaReference {
+            spi: *spi,
+            destination: *destination,
+        };
+        self.table = found.map(reference).collect();
+        self.engine = Some(Engine::restore(self.options(), clocks, remains));
+    }
+
+    /// Stores a batch: all of it, or nothing.
+    pub(super) fn store(&mut self, batch: Vec<Record>) {
+        for record in batch {
+            match record.body {
+                Some(body) => self.store.insert(record.key, body),
+                None => self.store.remove(&record.key),
+            };
+        }
+    }
+
+    /// Whether its process is killed before its next act.
+    pub(super) fn is_killed(&mut self) -> bool {
+        let Some(doom) = &mut self.doom else {
+            return false;
+        };
+        let killed = doom.after == 0;
+        doom.after = doom.after.saturating_sub(1);
+        killed
     }
 
     /// The process ends without a word.
@@ -116,6 +202,10 @@ impl Gateway {
         self.flowing_after = None;
         self.deaf_until = None;
         self.asked.clear();
+        self.unstored.clear();
+        self.stored_until = now;
+        self.may_repeat = std::mem::take(&mut self.said);
+        self.doom = None;
     }
 
     pub(super) fn clocks(&self, boot: Duration) -> Now {

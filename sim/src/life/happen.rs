@@ -3,6 +3,7 @@
 use ike::config::Name;
 use ike::engine::io::{Command, Input, KernelEvent, SaReference};
 
+use super::gateway::Doom;
 use super::scenario::{What, child_name};
 use super::{EVERY, Happening, Life};
 
@@ -82,6 +83,12 @@ impl Life<'_> {
                 self.gateways[gateway].kill(self.now);
                 self.at(self.now + pause, Happening::Start(gateway));
             }
+            What::Kill {
+                gateway,
+                after,
+                done,
+                pause,
+            } => self.doom(gateway, Doom { after, done, pause }),
             What::Slow { gateway, by } => self.gateways[gateway].slowness = by,
             What::Refuse { gateway, step } => self.gateways[gateway].refuse = Some(step),
             What::SoftExpire { link, end, child } => {

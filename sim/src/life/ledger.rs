@@ -37,8 +37,11 @@ pub(super) enum Said {
     Wrong(String),
     /// A child is down.
     Down(ChildKey),
-    /// An IKE SA is gone, or a connection could not be made.
+    /// An IKE SA is gone.
     Closed,
+    /// A connection could not be made. The peer may have taken the last message of that attempt for an IKE SA, and may send by
+    /// its children.
+    Failed(Option<usize>),
 }
 
 impl Ledger {
@@ -126,14 +129,24 @@ impl Ledger {
                     Said::Wrong("an IKE SA was rekeyed that was not there".to_owned())
                 }
             }
-            Event::IkeSaClosed { spis, .. } => {
+            Event::IkeSaClosed {
+                spis, connection, ..
+            } => {
                 if self.ike_sas.entry(gateway).or_default().remove(spis) {
-                    Said::Closed
+                    let link = link_of(connection).map(|link| &scenario.links[link]);
+                    let again = link.is_some_and(|link| link.reauth != [None; 2]);
+                    // To authenticate again is to begin anew: the old one ends, and its children go on. So it is where a
+                    // process was killed while it rekeyed the IKE SA, for the private key is gone with it.
+                    if again || scenario.kills() {
+                        Said::Nothing
+                    } else {
+                        Said::Closed
+                    }
                 } else {
                     Said::Wrong("an IKE SA was closed that was not there".to_owned())
                 }
             }
-            Event::ConnectionFailed { .. } => Said::Closed,
+            Event::ConnectionFailed { connection, .. } => Said::Failed(link_of(connection)),
             _ => Said::Nothing,
         }
     }

@@ -29,11 +29,12 @@
 //!
 //! What may cost a packet or a child, and excuses nothing else: an operator's `down`, a changed configuration, a process
 //! that was killed and begins anew, a kernel that refuses or drops something, and a network that is so bad that a peer
-//! counts as gone. A gentle life has none of them.
+//! counts as gone, or an attempt ends that the peer has taken for an IKE SA. A gentle life has none of them.
 
 mod draw;
 mod gateway;
 mod happen;
+mod kill;
 mod ledger;
 mod packets;
 mod quiet;
@@ -122,6 +123,8 @@ pub fn live(scenario: &Scenario, with_diagram: bool) -> Outcome {
 enum Happening {
     /// A gateway's process begins, for the first time or anew.
     Start(usize),
+    /// One begins that goes on where one was killed.
+    GoOn(usize),
     Entry(usize),
     Datagram(usize, Path, Vec<u8>),
     Packet(usize, Packet),
@@ -129,6 +132,8 @@ enum Happening {
     Apply(usize, u64),
     Done(usize, u64, KernelId, Result<(), KernelFailure>),
     Answer(usize, u64, QuestionId, Box<Question>),
+    /// The oldest batch of records is stored.
+    Stored(usize, u64),
     Says(usize, u64, KernelEvent),
     /// The daemon compares its table with the kernel.
     Compare(usize, u64),
@@ -166,10 +171,7 @@ struct Life<'a> {
 
 impl<'a> Life<'a> {
     fn new(scenario: &'a Scenario, with_diagram: bool) -> Self {
-        let gateway = |number| {
-            let links = scenario.links.len();
-            Gateway::new(number, scenario.seed, links, scenario.slowness)
-        };
+        let gateway = |number| Gateway::new(number, scenario);
         Self {
             scenario,
             now: BEGINNING,
@@ -302,6 +304,7 @@ impl<'a> Life<'a> {
     fn happens(&mut self, happening: Happening) {
         match happening {
             Happening::Start(gateway) => self.start(gateway),
+            Happening::GoOn(gateway) => self.go_on(gateway),
             Happening::Entry(number) => self.entry(number),
             Happening::Datagram(gateway, path, bytes) => {
                 self.datagrams += 1;
@@ -326,6 +329,16 @@ impl<'a> Life<'a> {
             Happening::Answer(gateway, process, id, question) if self.runs(gateway, process) => {
                 let answer = gateway::answer(*question, &self.gateways[gateway]);
                 self.handle(gateway, Input::Answer(id, answer));
+            }
+            Happening::Stored(gateway, process) if self.runs(gateway, process) => {
+                let of = &mut self.gateways[gateway];
+                if let Some((id, batch)) = of.unstored.pop_front() {
+                    of.store(batch);
+                    if of.unstored.is_empty() {
+                        of.said.clear();
+                    }
+                    self.handle(gateway, Input::Persisted(id));
+                }
             }
             Happening::Says(gateway, process, event) if self.runs(gateway, process) => {
                 self.note(gateway, || format!("kernel: {event:?}"));
@@ -352,8 +365,21 @@ impl<'a> Life<'a> {
             return;
         };
         engine.handle(clocks, input);
+        self.take_outputs(gateway);
+    }
+
+    /// Does what an engine wants, unless its process is killed.
+    fn take_outputs(&mut self, gateway: usize) {
+        let Some(engine) = &mut self.gateways[gateway].engine else {
+            return;
+        };
         let outputs: Vec<_> = std::iter::from_fn(|| engine.poll()).collect();
-        for output in outputs {
+        let mut outputs = outputs.into_iter();
+        while let Some(output) = outputs.next() {
+            if self.gateways[gateway].is_killed() {
+                self.is_killed(gateway, std::iter::once(output).chain(outputs).collect());
+                break;
+            }
             self.output(gateway, output);
         }
         if let Some((key, iv)) = provider::sealed_twice() {
@@ -374,7 +400,8 @@ impl<'a> Life<'a> {
             Output::Deadline(deadline) => self.gateways[gateway].deadline = deadline,
             Output::Event(event) => self.event(gateway, &event),
             Output::Reply(id, reply) => self.reply(gateway, id, &reply),
-            Output::Persist(..) | Output::Keys(_) => {}
+            Output::Persist(id, batch) => self.records(gateway, id, batch),
+            Output::Keys(_) => {}
         }
     }
 
@@ -540,6 +567,9 @@ impl<'a> Life<'a> {
         ) {
             self.rekeyings += 1;
         }
+        if self.is_said_again(gateway, event) {
+            return;
+        }
         match self.ledger.event(self.scenario, gateway, event) {
             Said::Nothing => {}
             Said::Wrong(text) => {
@@ -554,11 +584,14 @@ impl<'a> Life<'a> {
                 }
                 self.ledger.disarm(|other| *other == key);
             }
-            Said::Closed => {
+            said @ (Said::Closed | Said::Failed(_)) => {
                 let all = self.ledger.armed.len() == self.children();
                 if all && self.gentle && !self.ending {
                     let text = format!("{}: {event:?}", self.gateways[gateway].name);
                     self.breaks("down", text);
+                }
+                if let Said::Failed(link) = said {
+                    self.ledger.disarm(|(of, _)| Some(*of) == link);
                 }
             }
         }

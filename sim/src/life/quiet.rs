@@ -11,7 +11,7 @@ use super::scenario::child_name;
 use super::{Life, Weather};
 
 /// In this time the two ends come to agree: the longest pauses (a rekeying that is put off) and a silent peer included.
-const TO_AGREE: Duration = Duration::from_secs(1200);
+const TO_AGREE: Duration = Duration::from_secs(3600);
 /// The longest that something of before may take to make itself felt.
 const SETTLING: Duration = Duration::from_secs(160);
 /// How slow kernels are in quiet.
@@ -25,6 +25,7 @@ impl Life<'_> {
         for gateway in &mut self.gateways {
             gateway.slowness = FAST;
             gateway.refuse = None;
+            gateway.doom = None;
         }
         let end = self.now + TO_AGREE;
         let alive = |life: &mut Self| life.gateways.iter().all(|of| of.engine.is_some());

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,17 @@ pub enum Kind {
     Rough,
 }
 
+/// Whether a process that is killed leaves records for the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Records {
+    /// No: the next one begins from nothing.
+    Off,
+    /// Each is stored as soon as it comes out.
+    AtOnce,
+    /// Storing takes its time, and those that are not stored are lost with the process.
+    Slowly,
+}
+
 /// A life before it is lived.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -48,6 +60,8 @@ pub struct Scenario {
     pub weather: Weather,
     /// How slow the kernels and the owners of the secrets are at the beginning.
     pub slowness: Duration,
+    /// What outlives a process.
+    pub records: Records,
     /// What happens, in order.
     pub entries: Vec<Entry>,
     /// When the last of it is over and quiet begins.
@@ -65,6 +79,8 @@ pub struct Link {
     pub ike: [&'static str; 2],
     /// When each replaces the IKE SA.
     pub rekey: [Option<Duration>; 2],
+    /// When each authenticates again.
+    pub reauth: [Option<Duration>; 2],
     /// When silence means something.
     pub liveness: Liveness,
     /// The children, as they are at first and after each reload.
@@ -84,6 +100,8 @@ pub struct Spec {
     pub window: u32,
     /// In the kernel.
     pub hard: Duration,
+    /// After how many packets it is replaced.
+    pub volume: Option<NonZeroU64>,
 }
 
 /// Something that happens.
@@ -125,6 +143,14 @@ pub enum What {
     },
     /// The process is killed, and another begins anew after this long.
     Restart { gateway: usize, pause: Duration },
+    /// The process is killed after its `after`th act from now, in the middle of what its kernel and its store are doing, `done`
+    /// steps of it done; another goes on with its records after this long.
+    Kill {
+        gateway: usize,
+        after: u64,
+        done: usize,
+        pause: Duration,
+    },
     /// From now on its kernel and its owner of secrets take up to this long.
     Slow { gateway: usize, by: Duration },
     /// Its kernel refuses a step of the next installation.
@@ -157,6 +183,12 @@ impl Scenario {
     #[must_use]
     pub fn draw(seed: u64) -> Self {
         draw::scenario(&mut SeededRandom::new(seed), seed)
+    }
+
+    /// Whether a process is killed and goes on.
+    pub(super) fn kills(&self) -> bool {
+        let is = |entry: &Entry| matches!(entry.what, What::Kill { .. });
+        self.entries.iter().any(is)
     }
 
     /// What a connection is called.
@@ -202,7 +234,10 @@ impl Scenario {
                 replay_window: spec.window,
                 hard_lifetime: spec.hard,
                 rekey_after: spec.rekey[end],
-                rekey_volume: Volume::default(),
+                rekey_volume: Volume {
+                    packets: spec.volume.map(NonZeroU64::get),
+                    ..Volume::default()
+                },
                 hard_volume: Volume::default(),
                 priority: None,
                 idle: None,
@@ -225,7 +260,7 @@ impl Scenario {
             children: link.versions[version].iter().map(child).collect(),
             liveness: link.liveness,
             rekey_after: link.rekey[end],
-            reauth_after: None,
+            reauth_after: link.reauth[end],
             unique: Unique::default(),
             verify_rekey: false,
         }
@@ -268,7 +303,7 @@ impl fmt::Display for Scenario {
         for (at, link) in self.links.iter().enumerate() {
             writeln!(
                 f,
-                "  {}: keep {:?} / {:?}, ike {} / {}, rekeyed after {:?} / {:?}, liveness {:?} + {:?}",
+                "  {}: keep {:?} / {:?}, ike {} / {}, rekeyed after {:?} / {:?}, authenticated again after {:?} / {:?}, liveness {:?} + {:?}",
                 self.connection(at),
                 link.keep[0],
                 link.keep[1],
@@ -276,18 +311,21 @@ impl fmt::Display for Scenario {
                 link.ike[1],
                 link.rekey[0],
                 link.rekey[1],
+                link.reauth[0],
+                link.reauth[1],
                 link.liveness.interval,
                 link.liveness.give_up
             )?;
             for spec in &link.versions[0] {
                 writeln!(
                     f,
-                    "    {}: esp {} / {}, rekeyed after {:?} / {:?}, window {}, lifetime {:?}",
+                    "    {}: esp {} / {}, rekeyed after {:?} / {:?} and {:?} packets, window {}, lifetime {:?}",
                     child_name(spec.number),
                     spec.esp[0],
                     spec.esp[1],
                     spec.rekey[0],
                     spec.rekey[1],
+                    spec.volume,
                     spec.window,
                     spec.hard
                 )?;
@@ -295,8 +333,8 @@ impl fmt::Display for Scenario {
         }
         writeln!(
             f,
-            "  network: {}; kernels take up to {:?}",
-            self.weather, self.slowness
+            "  network: {}; kernels take up to {:?}; records: {:?}",
+            self.weather, self.slowness, self.records
         )?;
         for entry in &self.entries {
             let text = self.describe(&entry.what);
@@ -347,6 +385,15 @@ impl Scenario {
             What::Restart { gateway, pause } => {
                 format!("{}: killed, begins anew after {pause:?}", NAMES[*gateway])
             }
+            What::Kill {
+                gateway,
+                after,
+                done,
+                pause,
+            } => format!(
+                "{}: killed after {after} more acts, with {done} steps of what is under way done; goes on after {pause:?}",
+                NAMES[*gateway]
+            ),
             What::Slow { gateway, by } => {
                 format!("{}: its kernel takes up to {by:?}", NAMES[*gateway])
             }

@@ -392,9 +392,11 @@ impl IkeSa {
         let mut new = children.remove(at);
         let holds = |child: &&mut ChildSa| child.line == new.line && child.holds_the_line();
         let Some(before) = children.iter_mut().find(holds) else {
-            // Nothing is left of what it was to replace.
-            new.remove(shared);
-            return self.begin(shared, Task::DeleteChild(new.gone()));
+            // Nothing is left of what it was to replace. The peer may send by it until it knows.
+            let gone = new.gone();
+            new.state = ChildState::Deleting;
+            children.insert(at, new);
+            return self.begin(shared, Task::DeleteChild(gone));
         };
         shared.event(Event::ChildRekeyed {
             connection: established.connection.name.clone(),

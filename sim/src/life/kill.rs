@@ -1,0 +1,126 @@
+//! Processes that are killed, and others that go on with their records (`ike::engine::records`).
+//!
+//! ```text
+//!   Persist --at once--> stored
+//!   Persist --slowly---> unstored --> stored, Persisted --> what depended on it
+//!
+//!   killed before any act: what was to be done is not, a kernel request breaks off after some steps, and of the batches that
+//!                          are not stored some are, each as a whole: one that is torn counts as none
+//! ```
+//!
+//! What was said of what is not stored is said again. A kill costs no packet and ends nothing: what the kernel has goes on, and so does the next process.
+
+use ike::engine::event::Event;
+use ike::engine::io::{Output, Record, RecordId};
+
+use super::gateway::Doom;
+use super::scenario::Records;
+use super::{Happening, Life};
+
+impl Life<'_> {
+    /// The process will be killed after some more acts.
+    pub(super) fn doom(&mut self, gateway: usize, doom: Doom) {
+        let of = &mut self.gateways[gateway];
+        if of.engine.is_some() && of.records != Records::Off {
+            of.doom = Some(doom);
+        }
+    }
+
+    /// Records come out.
+    pub(super) fn records(&mut self, gateway: usize, id: RecordId, batch: Vec<Record>) {
+        let of = &mut self.gateways[gateway];
+        let process = of.process;
+        let wait = match of.records {
+            Records::AtOnce => {
+                of.store(batch);
+                of.unstored.push_back((id, Vec::new()));
+                std::time::Duration::ZERO
+            }
+            Records::Slowly | Records::Off => {
+                of.unstored.push_back((id, batch));
+                of.a_while()
+            }
+        };
+        let at = of.stored_until.max(self.now) + wait;
+        of.stored_until = at;
+        self.at(at, Happening::Stored(gateway, process));
+    }
+
+    /// The process is killed, with all that it has not done yet.
+    pub(super) fn is_killed(&mut self, gateway: usize, undone: Vec<Output>) {
+        let Some(doom) = self.gateways[gateway].doom else {
+            return;
+        };
+        self.note(gateway, || "killed".to_owned());
+        // What it would have said of what is stored is lost. What is not stored has not happened.
+        let stored = !undone
+            .iter()
+            .any(|output| matches!(output, Output::Persist(..)));
+        for output in undone {
+            if let Output::Event(event) = output
+                && stored
+            {
+                self.unheard(gateway, &event);
+            }
+        }
+        let of = &mut self.gateways[gateway];
+        let batches = doom.done.min(of.unstored.len());
+        for (_, batch) in of.unstored.drain(..batches).collect::<Vec<_>>() {
+            of.store(batch);
+        }
+        if let Some((_, request)) = of.requests.pop_front() {
+            of.kernel.wall = of.clocks(self.now).wall;
+            of.kernel.apply_some(request, doom.done);
+        }
+        let reconfigures = of.flowing_after.is_some();
+        of.kill(self.now);
+        of.reconfigures = reconfigures;
+        self.at(self.now + doom.pause, Happening::GoOn(gateway));
+        self.send_packets(gateway);
+    }
+
+    /// An event that nobody heard, because the process was killed before it had said it.
+    fn unheard(&mut self, gateway: usize, event: &Event) {
+        let _ = self.ledger.event(self.scenario, gateway, event);
+    }
+
+    /// Whether a process says again what the one before it had said and not stored.
+    pub(super) fn is_said_again(&mut self, gateway: usize, event: &Event) -> bool {
+        let of = &mut self.gateways[gateway];
+        if of.records != Records::Slowly {
+            return false;
+        }
+        let words = format!("{event:?}");
+        if let Some(at) = of.may_repeat.iter().position(|said| *said == words) {
+            of.may_repeat.remove(at);
+            return true;
+        }
+        of.said.push(words);
+        false
+    }
+
+    /// A process begins that has the records of the one before.
+    pub(super) fn go_on(&mut self, gateway: usize) {
+        if self.gateways[gateway].engine.is_some() {
+            return;
+        }
+        self.note(gateway, || "goes on".to_owned());
+        let versions = self.gateways[gateway].versions.clone();
+        let configuration = self.scenario.configuration(gateway, &versions);
+        let children = self.scenario.children_of(&versions);
+        let of = &mut self.gateways[gateway];
+        for (flowing, children) in of.flowing.iter_mut().zip(&children) {
+            flowing.retain(|child| children.contains(child));
+        }
+        of.go_on(self.now, configuration);
+        self.take_outputs(gateway);
+        let of = &mut self.gateways[gateway];
+        if of.reconfigures {
+            if of.requests.is_empty() {
+                of.flowing = children;
+            } else {
+                of.flowing_after = Some(of.requests.len());
+            }
+        }
+    }
+}
