@@ -95,9 +95,22 @@ impl FakeKernel {
         source: IpAddr,
         destination: IpAddr,
     ) -> Admission {
+        self.admits_of(direction, by, source, destination, ANY_PACKET)
+    }
+
+    /// Whether such a packet of this protocol and these ports may come in, source first; of ICMP, type and code.
+    #[must_use]
+    pub fn admits_of(
+        &self,
+        direction: Direction,
+        by: Option<SaReference>,
+        source: IpAddr,
+        destination: IpAddr,
+        carries: (u8, u16, u16),
+    ) -> Admission {
         let by = by.and_then(|by| self.sas.get(&(by.spi, by.destination)));
         let by_tunnel = by.is_some_and(|sa| sa.mode == Mode::Tunnel);
-        let Some(action) = self.verdict(direction, source, destination) else {
+        let Some(action) = self.verdict_of(direction, source, destination, carries) else {
             return if by_tunnel {
                 Admission::NoPolicy
             } else {

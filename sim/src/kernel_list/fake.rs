@@ -83,16 +83,15 @@ impl Kernel for Fake {
         let Parcel {
             source,
             destination,
-            ..
+            carries,
         } = *parcel;
-        Ok(
-            match self.kernel.admits(direction, by, source, destination) {
-                Admission::Comes => Received::Accepted,
-                Admission::NoPolicy => Received::NoPolicy,
-                Admission::WrongSa => Received::WrongSa,
-                Admission::Blocked => Received::Blocked,
-            },
-        )
+        let admitted = (self.kernel).admits_of(direction, by, source, destination, carries);
+        Ok(match admitted {
+            Admission::Comes => Received::Accepted,
+            Admission::NoPolicy => Received::NoPolicy,
+            Admission::WrongSa => Received::WrongSa,
+            Admission::Blocked => Received::Blocked,
+        })
     }
 
     fn hear(&mut self, _: usize) -> Result<Vec<KernelEvent>, String> {

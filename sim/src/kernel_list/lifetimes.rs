@@ -111,6 +111,21 @@ fn hard() -> Vec<Scenario> {
                 ..outbound(OUT_1)
             }),
         ),
+        scenario(
+            "after_an_sa_is_used_up_the_older_carries_again",
+            vec![
+                adds(outbound(OUT_2)),
+                adds(SaInstall {
+                    hard_volume: packets(1),
+                    ..outbound(OUT_1)
+                }),
+                protects(),
+                sends(Sent::By(OUT_1)),
+                sends(Sent::UsedUp),
+                Step::Hears(vec![Heard::Hard(OUT_1)]),
+                sends(Sent::By(OUT_2)),
+            ],
+        ),
         scenario("an_inbound_sa_carries_as_many_packets_as_it_may", {
             let sa = SaInstall {
                 hard_volume: packets(2),
@@ -177,7 +192,7 @@ fn soft() -> Vec<Scenario> {
             "an_sa_that_is_about_to_end_gives_way_to_an_older_one",
             vec![
                 adds(outbound(OUT_2)),
-                Step::Passes(seconds(2)),
+                Step::Passes(seconds(1)),
                 adds(soft(packets(1))),
                 protects(),
                 sends(Sent::By(OUT_1)),
@@ -227,7 +242,7 @@ fn clock() -> Vec<Scenario> {
             "a_clock_that_is_set_forward_ends_no_other_sa_before_its_time",
             vec![
                 adds(SaInstall {
-                    hard_lifetime: seconds(6),
+                    hard_lifetime: seconds(4),
                     ..outbound(OUT_1)
                 }),
                 protects(),
@@ -236,7 +251,7 @@ fn clock() -> Vec<Scenario> {
                 Step::Passes(seconds(1)),
                 sends(Sent::By(OUT_1)),
                 hears_nothing(),
-                Step::Passes(seconds(5)),
+                Step::Passes(seconds(2)),
                 Step::Hears(vec![Heard::Hard(OUT_1)]),
             ],
         ),

@@ -46,6 +46,15 @@ pub struct Scenario {
     pub steps: Vec<Step>,
 }
 
+impl Scenario {
+    /// Whether it is for a kernel whose clock may be set.
+    #[must_use]
+    pub fn sets_the_clock(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step, Step::ClockIsSet(_)))
+    }
+}
+
 /// A step, and what must come of it.
 #[derive(Debug)]
 pub enum Step {
@@ -123,7 +132,7 @@ pub enum Received {
 }
 
 /// What a kernel says by itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Heard {
     /// An SA is about to reach a lifetime.
     Soft(SaReference),

@@ -116,7 +116,40 @@ fn decisions() -> Vec<Scenario> {
 }
 
 fn replacements() -> Vec<Scenario> {
+    let host_to_host = |n, action| {
+        let selector = SelectorPair {
+            source: network(NEAR, 32),
+            destination: network(FAR, 32),
+        };
+        policy_for(n, OUT, selector, USUAL, action)
+    };
     vec![
+        scenario(
+            "what_replaces_a_policy_keeps_its_place_among_equals",
+            vec![
+                sets(to_host(0, USUAL, PolicyAction::Block)),
+                sets(policy(1, USUAL, PolicyAction::Pass)),
+                sends(Sent::Blocked),
+                sets(to_host(0, USUAL, PolicyAction::Block)),
+                sends(Sent::Blocked),
+            ],
+        ),
+        scenario(
+            "of_equals_the_older_decides_if_it_is_for_two_hosts",
+            vec![
+                sets(host_to_host(0, PolicyAction::Block)),
+                sets(policy(1, USUAL, PolicyAction::Pass)),
+                sends(Sent::Blocked),
+            ],
+        ),
+        scenario(
+            "of_equals_the_older_decides_though_the_other_is_for_two_hosts",
+            vec![
+                sets(policy(1, USUAL, PolicyAction::Pass)),
+                sets(host_to_host(0, PolicyAction::Block)),
+                sends(Sent::Clear),
+            ],
+        ),
         scenario(
             "an_equal_selector_is_replaced",
             vec![
@@ -245,6 +278,24 @@ fn selectors() -> Vec<Scenario> {
                 sets(policy_for(0, OUT, selector, USUAL, PolicyAction::Block)),
                 Step::Sends(port(DATA.2), Sent::Blocked),
                 Step::Sends(port(DATA.2 + 1), Sent::Clear),
+            ]
+        }),
+        scenario("what_comes_in_to_a_port_is_that_ports_policys", {
+            let selector = SelectorPair {
+                source: udp(far(), DATA.1),
+                destination: udp(near(), DATA.2),
+            };
+            let other = SelectorPair {
+                source: udp(far(), DATA.1),
+                destination: udp(near(), DATA.2 + 1),
+            };
+            let sets_in =
+                |n, selector, action| sets(policy_for(n, Direction::In, selector, USUAL, action));
+            vec![
+                sets_in(0, other, PolicyAction::Block),
+                comes_in_clear(Received::Accepted),
+                sets_in(1, selector, PolicyAction::Block),
+                comes_in_clear(Received::Blocked),
             ]
         }),
         scenario(

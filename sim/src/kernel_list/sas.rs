@@ -114,7 +114,7 @@ fn choices() -> Vec<Scenario> {
             "of_two_outbound_sas_the_newer_carries",
             then(vec![
                 sends(Sent::By(OUT_1)),
-                Step::Passes(seconds(2)),
+                Step::Passes(seconds(1)),
                 adds(outbound(OUT_2)),
                 sends(Sent::By(OUT_2)),
                 sends(Sent::By(OUT_2)),

@@ -36,7 +36,9 @@ pub const NEAR: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 1));
 pub const NEAR_2: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 10));
 /// A host behind the peer.
 pub const FAR: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 2, 0, 10));
-/// Another one, of another network.
+/// Another one of its network.
+pub(super) const FAR_3: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 2, 9, 9));
+/// One of another network.
 pub const FAR_2: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 12, 0, 10));
 /// An inner IPv6 address of the kernel that is tried.
 pub const NEAR_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1));

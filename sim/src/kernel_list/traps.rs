@@ -6,10 +6,10 @@ use ike::config::Mode;
 use ike::engine::io::{Direction, PolicyAction, SaInstall, SaReference, SelectorPair};
 
 use super::setting::{
-    ELSEWHERE, FAR, FAR_2, HERE, IN_1, NEAR, OUT_1, OUT_2, REQID, REQID_2, REQID_3, THERE, USUAL,
-    add, adds, asks, comes_by, comes_in_clear, coming, deletes, hears_nothing, inbound, index,
-    network, outbound, policy, policy_for, protect, protect_in, removes, scenario, sends, sets, to,
-    trap,
+    ELSEWHERE, FAR, FAR_2, FAR_3, FAR_V6, HERE, IN_1, NEAR, NEAR_2, NEAR_V6, OUT_1, OUT_2, REQID,
+    REQID_2, REQID_3, THERE, USUAL, add, adds, asks, comes_by, comes_in_clear, coming, deletes,
+    hears_nothing, inbound, index, network, outbound, policy, policy_for, protect, protect_in,
+    removes, scenario, sends, sets, to, trap,
 };
 use super::{DATA, Heard, Parcel, Received, Scenario, Sent, Step};
 
@@ -68,7 +68,7 @@ fn questions() -> Vec<Scenario> {
             let mut steps = asked();
             steps.extend([
                 sends(Sent::NoSa),
-                sends(Sent::NoSa),
+                Step::Sends(to(FAR_3), Sent::NoSa),
                 hears_nothing(),
                 Step::Holds(vec![], vec![index(0, Direction::Out)]),
             ]);
@@ -104,6 +104,91 @@ fn questions() -> Vec<Scenario> {
             steps.extend([removes(0), sends(Sent::Clear), hears_nothing()]);
             steps
         }),
+        scenario("what_is_forwarded_to_a_trap_asks_too", {
+            let parcel = Parcel {
+                source: NEAR_2,
+                ..to(FAR)
+            };
+            let asks = Heard::Acquire {
+                reqid: REQID_2,
+                source: NEAR_2,
+                destination: FAR,
+            };
+            vec![
+                sets(policy(0, USUAL, trap(REQID_2))),
+                Step::Sends(parcel, Sent::NoSa),
+                Step::Sends(parcel, Sent::NoSa),
+                Step::Hears(vec![asks]),
+                Step::Answers(Box::new(outbound(OUT_1))),
+                sets(policy(0, USUAL, protect(REQID))),
+                Step::Sends(parcel, Sent::By(OUT_1)),
+            ]
+        }),
+        scenario("a_trap_for_packets_of_the_other_family_asks_too", {
+            let selector = SelectorPair {
+                source: network(NEAR_V6, 128),
+                destination: network(FAR_V6, 128),
+            };
+            let parcel = Parcel {
+                source: NEAR_V6,
+                destination: FAR_V6,
+                carries: DATA,
+            };
+            let asks = Heard::Acquire {
+                reqid: REQID_2,
+                source: NEAR_V6,
+                destination: FAR_V6,
+            };
+            let sets = |action| sets(policy_for(0, Direction::Out, selector, USUAL, action));
+            vec![
+                sets(trap(REQID_2)),
+                Step::Sends(parcel, Sent::NoSa),
+                Step::Hears(vec![asks]),
+                Step::Answers(Box::new(outbound(OUT_1))),
+                sets(protect(REQID)),
+                Step::Sends(parcel, Sent::By(OUT_1)),
+                sets(trap(REQID_2)),
+                Step::Sends(parcel, Sent::NoSa),
+                Step::Hears(vec![asks]),
+            ]
+        }),
+        scenario("in_transport_mode_a_trap_asks_too", {
+            let selector = SelectorPair {
+                source: network(HERE, 32),
+                destination: network(THERE, 32),
+            };
+            let parcel = Parcel {
+                source: HERE,
+                destination: THERE,
+                carries: DATA,
+            };
+            let asks = Heard::Acquire {
+                reqid: REQID_2,
+                source: HERE,
+                destination: THERE,
+            };
+            let action = PolicyAction::Trap {
+                mode: Mode::Transport,
+                source: HERE,
+                destination: THERE,
+                reqid: REQID_2,
+            };
+            vec![
+                sets(policy_for(0, Direction::Out, selector, USUAL, action)),
+                Step::Sends(parcel, Sent::NoSa),
+                Step::Sends(parcel, Sent::NoSa),
+                Step::Hears(vec![asks]),
+                adds(SaInstall {
+                    mode: Mode::Transport,
+                    reqid: REQID_2,
+                    ..outbound(OUT_1)
+                }),
+                Step::Sends(parcel, Sent::By(OUT_1)),
+                deletes(OUT_1),
+                Step::Sends(parcel, Sent::NoSa),
+                Step::Hears(vec![asks]),
+            ]
+        }),
         scenario("a_trap_whose_source_is_the_routes_asks_too", {
             let action = PolicyAction::Trap {
                 mode: Mode::Tunnel,
@@ -114,6 +199,14 @@ fn questions() -> Vec<Scenario> {
             vec![
                 sets(policy(0, USUAL, action)),
                 sends(Sent::NoSa),
+                sends(Sent::NoSa),
+                Step::Hears(vec![asks(REQID_2)]),
+                adds(SaInstall {
+                    reqid: REQID_2,
+                    ..outbound(OUT_1)
+                }),
+                sends(Sent::By(OUT_1)),
+                deletes(OUT_1),
                 sends(Sent::NoSa),
                 Step::Hears(vec![asks(REQID_2)]),
             ]

@@ -23,14 +23,12 @@ use crate::guest::sniffer::{Frame, Kind};
 use crate::guest::topology::TO_HQ;
 use crate::guest::world::World;
 
-/// `net.core.xfrm_acq_expires`: longer than a scenario takes that counts on it.
-pub(super) const LARVAL_LIFE: Duration = Duration::from_secs(4);
 /// Timers of the kernel go by whole seconds.
 const TIMERS: Duration = Duration::from_secs(2);
 /// How long an answer, an event or a packet that is due is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long after what was expected something else would be heard.
-const QUIET: Duration = Duration::from_millis(60);
+const QUIET: Duration = Duration::from_millis(50);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
 /// What a packet has with its IP header.
@@ -49,13 +47,14 @@ pub(super) struct Real<'world> {
     injector: Injector,
     here: UdpSocket,
     behind: UdpSocket,
+    larval_life: Duration,
     /// How far the clock was set: forward, back.
     set_by: (Duration, Duration),
 }
 
 impl<'world> Real<'world> {
-    /// Begins with what is in the kernel now.
-    pub(super) fn start(world: &'world World) -> Result<Self> {
+    /// Begins with what is in the kernel now, where larval SAs live for so long.
+    pub(super) fn start(world: &'world World, larval_life: Duration) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -78,6 +77,7 @@ impl<'world> Real<'world> {
             injector: Injector::new(&world.net.internet)?,
             here,
             behind,
+            larval_life,
             set_by: Default::default(),
         })
     }
@@ -123,7 +123,7 @@ impl<'world> Real<'world> {
         Ok(())
     }
 
-    /// Sends a packet from this namespace; an error of the kernel is none of ours, for it shows elsewhere.
+    /// Sends a packet from this namespace, or from that of the host behind it; an error of the kernel is none of ours, for it shows elsewhere.
     fn emit(&mut self, parcel: &Parcel) -> Result<()> {
         let from = |port| SocketAddr::new(parcel.source, port);
         if parcel.carries == NEIGHBOUR_SOLICITATION {
@@ -140,8 +140,13 @@ impl<'world> Real<'world> {
             return Ok(());
         }
         let (_, source, destination) = parcel.carries;
-        let socket =
-            UdpSocket::bind(from(source)).with_context(|| format!("binding {}", parcel.source))?;
+        let bind = || UdpSocket::bind(from(source));
+        let socket = if parcel.source == NEAR_2 {
+            self.world.net.alice.run(bind)
+        } else {
+            bind()
+        };
+        let socket = socket.with_context(|| format!("binding {}", parcel.source))?;
         let data = self.data(parcel);
         let _ = socket.send_to(&data, SocketAddr::new(parcel.destination, destination));
         Ok(())
@@ -314,7 +319,7 @@ impl Kernel for Real<'_> {
     }
 
     fn pass_a_larval_life(&mut self) -> Result<(), String> {
-        told(self.sleep(LARVAL_LIFE + TIMERS))
+        told(self.sleep(self.larval_life + TIMERS))
     }
 
     fn begin_a_second(&mut self) -> Result<(), String> {
