@@ -5,9 +5,9 @@
 //!   shell <--Report-- Worker <--EXPIRE, overrun-- kernel
 //! ```
 //!
-//! A task of its own that shares nothing with the engine but messages. It keeps a [`table`] of what it has installed, so
+//! A task of its own that shares nothing with the engine but messages. It keeps a `table` of what it has installed, so
 //! that it can compare with the kernel when events were lost, repair, and leave nothing behind at the end. What is not ours
-//! is never touched: [`owned`] says what is.
+//! is never touched: `owned` says what is.
 
 mod acquire;
 mod convert;
