@@ -9,7 +9,8 @@
 //! The three owners (the engine, which parses what strangers send; the secrets; the kernel) are tasks that share nothing but
 //! messages. `start` has the order in which things come up, `shell` the loop.
 //!
-//! A library, so that the manual page and the reference are made from the same definitions; the program is `main.rs`.
+//! A library, so that the manual page and the reference are made from the same definitions, and the owner of the kernel is
+//! tried by itself; the program is `main.rs`.
 
 mod arguments;
 mod clock;
@@ -20,7 +21,7 @@ mod events;
 mod expiry;
 mod fetch;
 mod holes;
-mod kernel;
+pub mod kernel;
 mod keylog;
 mod log;
 mod metrics;

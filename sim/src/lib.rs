@@ -8,6 +8,7 @@
 //!    '- Node*            an engine, its FakeKernel, the owner of its secrets, what it said
 //!   ScriptedPeer        a peer that says anything, with the right keys
 //!   life                whole lives, drawn from a seed, and what must hold in each
+//!   kernel_list         what the fake kernel and the real one are both held against
 //! ```
 //!
 //! One seed, one history: run again with the same seed, the world does the same. (As long as the key exchange is X25519,
@@ -19,6 +20,7 @@
 
 pub mod certificates;
 pub mod kernel;
+pub mod kernel_list;
 pub mod life;
 pub mod network;
 pub mod node;

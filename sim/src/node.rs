@@ -217,16 +217,18 @@ impl Node {
         };
     }
 
-    /// When an SA in its kernel reaches its hard lifetime.
+    /// When its kernel looks at the lifetime of an SA.
     #[must_use]
-    pub fn next_end(&self) -> Option<Duration> {
-        let end = self.kernel.next_end()?;
-        Some(end.saturating_sub(self.wall))
+    pub fn next_look(&self) -> Option<Duration> {
+        self.kernel.next_look()
     }
 
     /// What its kernel has to say.
     pub fn hear(&mut self, now: Duration) -> Vec<KernelEvent> {
-        self.kernel.hear(self.wall(now))
+        self.kernel.hear(Now {
+            boot: now,
+            wall: self.wall(now),
+        })
     }
 
     /// Gives the engine an input, carries out what it wants, and returns what it sends.
@@ -239,7 +241,7 @@ impl Node {
             boot: now,
             wall: self.wall(now),
         };
-        self.kernel.wall = clocks.wall;
+        self.kernel.see(clocks);
         self.calls += 1;
         self.engine.handle(clocks, input);
         self.go_on(clocks, &mut transmits);
@@ -318,7 +320,7 @@ impl Node {
             boot: now,
             wall: self.wall(now),
         };
-        self.kernel.wall = clocks.wall;
+        self.kernel.see(clocks);
         let remains = Remains {
             configuration: self.configuration.clone(),
             records: self.store.clone().into_iter().collect(),

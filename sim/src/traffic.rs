@@ -82,7 +82,7 @@ impl Traffic {
                 continue;
             };
             match node.kernel.receive(sa) {
-                Received::NoSa => {
+                Received::NoSa | Received::UsedUp => {
                     let name = node.name;
                     self.lost
                         .push(format!("{now:?}: {name} has no SA {:08x}", sa.spi));
@@ -110,7 +110,15 @@ impl Traffic {
                     let arrives = now + quality.delay + late;
                     self.under_way.insert((arrives, self.sent), sa);
                 }
-                other => self.lost.push(format!("{now:?}: {}: {other:?}", node.name)),
+                other => {
+                    if let Sent::NoSa {
+                        told: Some(acquire),
+                    } = other
+                    {
+                        node.kernel.tell(KernelEvent::Acquire(acquire));
+                    }
+                    self.lost.push(format!("{now:?}: {}: {other:?}", node.name));
+                }
             }
         }
     }

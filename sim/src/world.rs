@@ -163,9 +163,9 @@ impl World {
                 return true;
             }
             let deadlines = self.nodes.iter().filter_map(Node::deadline);
-            let ends = self.nodes.iter().filter_map(Node::next_end);
+            let looks = self.nodes.iter().filter_map(Node::next_look);
             let Some(next) = deadlines
-                .chain(ends)
+                .chain(looks)
                 .chain(self.network.next())
                 .chain(self.traffic.next())
                 .min()

@@ -5,9 +5,9 @@
 //!   shell <--Report-- Worker <--EXPIRE, overrun-- kernel
 //! ```
 //!
-//! A task of its own that shares nothing with the engine but messages. It keeps a [`table`] of what it has installed, so
+//! A task of its own that shares nothing with the engine but messages. It keeps a `table` of what it has installed, so
 //! that it can compare with the kernel when events were lost, repair, and leave nothing behind at the end. What is not ours
-//! is never touched: [`owned`] says what is.
+//! is never touched: `owned` says what is.
 
 mod acquire;
 mod convert;
@@ -27,7 +27,7 @@ use xfrm_sys::{Events, Protocol, Xfrm, XfrmError};
 
 /// What the worker is asked to do, in this order.
 #[derive(Debug)]
-pub(crate) enum Work {
+pub enum Work {
     /// A request of the engine.
     Request(KernelId, KernelRequest),
     /// A question of the engine: what these SAs have carried.
@@ -40,7 +40,7 @@ pub(crate) enum Work {
 
 /// What the worker tells.
 #[derive(Debug)]
-pub(crate) enum Report {
+pub enum Report {
     /// A request is carried out, or failed.
     Done(KernelId, Result<(), KernelFailure>),
     /// What SAs have carried, of those that are there.
@@ -64,11 +64,11 @@ pub(crate) enum Report {
 
 /// How many were removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Removed {
+pub struct Removed {
     /// SAs.
-    pub(crate) sas: usize,
+    pub sas: usize,
     /// Policies.
-    pub(crate) policies: usize,
+    pub policies: usize,
 }
 
 impl Removed {
@@ -80,7 +80,7 @@ impl Removed {
 
 /// The way to the worker.
 #[derive(Clone)]
-pub(crate) struct Handle {
+pub struct Handle {
     work: mpsc::UnboundedSender<Work>,
     xfrm: Option<Xfrm>,
 }
@@ -96,7 +96,7 @@ pub(crate) struct Traffic {
 
 impl Handle {
     /// Hands work over. A worker that has ended answers nothing: the daemon is ending too.
-    pub(crate) fn send(&self, work: Work) {
+    pub fn send(&self, work: Work) {
         let _ = self.work.send(work);
     }
 
@@ -157,7 +157,7 @@ impl Handle {
 ///
 /// # Errors
 /// Where the kernel does not let us listen, or list what is there.
-pub(crate) async fn start(
+pub async fn start(
     xfrm: Xfrm,
     reports: mpsc::UnboundedSender<Report>,
 ) -> Result<Handle, XfrmError> {

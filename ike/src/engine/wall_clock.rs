@@ -1,9 +1,10 @@
 //! The wall clock against the boot clock: a jump is seen at the next call, and ikd calls at once.
 //!
-//! The kernel's lifetimes go by the wall clock. Set forward, it drops SAs before their time: what was to be replaced is
-//! replaced so much sooner, and what the kernel has dropped already is negotiated at once, without a pause for a failure that
-//! nobody is to blame for. Set back, it keeps SAs longer, and holds a new SA for older than the one it replaces: so no order
-//! of ours rests on the newest being chosen, and an old outbound SA goes as soon as the kernel has the new one.
+//! The kernel's lifetimes go by the wall clock, and it looks at one a second after the SA was added and when it would end.
+//! Set forward, it drops SAs before their time that are new, and may drop others: what was to be replaced is replaced so much
+//! sooner, and what the kernel has dropped already is negotiated at once, without a pause for a failure that nobody is to blame
+//! for. Set back, it keeps SAs longer, and holds a new SA for older than the one it replaces: so no order of ours rests on the
+//! newest being chosen, and an old outbound SA goes as soon as the kernel has the new one.
 
 use std::time::Duration;
 

@@ -217,6 +217,18 @@ impl Sniffer {
         self.frames().len()
     }
 
+    /// How many frames were heard so far: a mark for [`Sniffer::heard`] where none is on its way.
+    #[must_use]
+    pub fn now(&self) -> usize {
+        self.frames().len()
+    }
+
+    /// The frames heard since `mark` until now, without waiting for any.
+    #[must_use]
+    pub fn heard(&self, mark: usize) -> Vec<Frame> {
+        self.frames().get(mark..).unwrap_or_default().to_vec()
+    }
+
     /// The frames heard since `mark`, those on their way included.
     #[must_use]
     pub fn since(&self, mark: usize) -> Vec<Frame> {

@@ -166,8 +166,8 @@ impl Life<'_> {
 
     /// What a kernel has to say since it was asked last. One that has dropped an SA by itself costs packets.
     pub(super) fn listen(&mut self, gateway: usize) {
-        let wall = self.gateways[gateway].clocks(self.now).wall;
-        for event in self.gateways[gateway].kernel.hear(wall) {
+        let clocks = self.gateways[gateway].clocks(self.now);
+        for event in self.gateways[gateway].kernel.hear(clocks) {
             if matches!(event, KernelEvent::Expire { hard: true, .. }) {
                 self.may_cost(gateway);
             }

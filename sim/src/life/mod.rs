@@ -445,7 +445,7 @@ impl<'a> Life<'a> {
     /// The kernel carries out the next request; packets leave before and after every step of it.
     fn apply(&mut self, gateway: usize) {
         let flows = packets::flows(self.scenario, gateway, &self.gateways[gateway].flowing);
-        let wall = self.gateways[gateway].clocks(self.now).wall;
+        let clocks = self.gateways[gateway].clocks(self.now);
         let (now, of) = (self.now, &mut self.gateways[gateway]);
         let Some((id, request)) = of.requests.pop_front() else {
             return;
@@ -454,7 +454,7 @@ impl<'a> Life<'a> {
         let installs = request.on_failure == ike::engine::io::OnFailure::Undo;
         let steps = u64::try_from(request.steps.len()).unwrap_or(u64::MAX);
         let kernel = &mut of.kernel;
-        kernel.wall = wall;
+        kernel.see(clocks);
         let refused = of.refuse.filter(|_| installs);
         kernel.refuse_step = refused.map(|step| kernel.steps + step % steps.max(1));
         if refused.is_some() {

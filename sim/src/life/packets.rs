@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ike::config::Mode;
-use ike::engine::io::{Direction, PolicyAction, SaReference};
+use ike::engine::io::{Direction, KernelEvent, SaReference};
 
-use crate::kernel::{FakeKernel, Received, Sent};
+use crate::kernel::{Admission, FakeKernel, Received, Sent};
 use crate::provider::digest;
 
 use super::scenario::{Scenario, child_name, host};
@@ -43,6 +42,10 @@ pub(super) fn attempt(
     let mut attempts = Vec::with_capacity(flows.len());
     for (flow, [source, destination]) in flows {
         let sent = kernel.send(now, *source, *destination);
+        if let Sent::NoSa { told } | Sent::Trapped { told } = sent {
+            told.into_iter()
+                .for_each(|acquire| kernel.tell(KernelEvent::Acquire(acquire)));
+        }
         let key = match sent {
             Sent::Protected(sa) => kernel
                 .sas
@@ -97,7 +100,7 @@ impl Life<'_> {
                     let text = format!("{} left in clear", name());
                     return self.breaks("clear", text);
                 }
-                Sent::Blocked | Sent::NoSa | Sent::Trapped { .. } => {
+                Sent::Blocked | Sent::NoSa { .. } | Sent::UsedUp | Sent::Trapped { .. } => {
                     if self.ledger.armed.contains_key(&(link, child)) {
                         let text = format!("{} was dropped: {sent:?}", name());
                         self.loses((link, child), text);
@@ -139,27 +142,21 @@ impl Life<'_> {
         );
         let kernel = &mut self.gateways[gateway].kernel;
         let held = kernel.sas.get(&(sa.spi, sa.destination));
-        let held = held.map(|held| (held.reqid, digest(&[held.encryption_key.as_bytes()])));
-        let policy = kernel.verdict(Direction::Forward, source, destination);
-        let wrong = match (kernel.receive(sa), held, policy) {
-            (Received::NoSa, ..) | (_, None, _) => Some("which has no such SA".to_owned()),
-            (_, Some((_, other)), _) if other != key => {
+        let held = held.map(|held| digest(&[held.encryption_key.as_bytes()]));
+        let admitted = kernel.admits(Direction::Forward, Some(sa), source, destination);
+        let wrong = match (kernel.receive(sa), held, admitted) {
+            (Received::NoSa | Received::UsedUp, ..) | (_, None, _) => {
+                Some("which has no such SA".to_owned())
+            }
+            (_, Some(other), _) if other != key => {
                 let text = format!("a packet by {:08x} arrives under another key", sa.spi);
                 return self.breaks("key", text);
             }
-            (
-                Received::Accepted,
-                Some((reqid, _)),
-                Some(PolicyAction::Protect {
-                    mode: Mode::Tunnel,
-                    reqid: wanted,
-                    ..
-                }),
-            ) if wanted == reqid => {
+            (Received::Accepted, _, Admission::Comes) => {
                 self.arrived += 1;
                 None
             }
-            (_, _, policy) => Some(format!("whose policy does not take it: {policy:?}")),
+            (_, _, admitted) => Some(format!("whose policy does not take it: {admitted:?}")),
         };
         self.listen(gateway);
         if let Some(wrong) = wrong.filter(|_| counts) {

@@ -46,7 +46,8 @@ fn set_forward_within_its_lifetime_a_child_is_replaced_in_time() {
 }
 
 #[test]
-fn set_forward_beyond_its_lifetime_a_child_is_negotiated_anew_at_once() {
+fn set_forward_beyond_its_lifetime_a_child_goes_on() {
+    // The kernel looks at its lifetime when that would have ended, and not before.
     for both in [false, true] {
         let mut world = busy(812, Quality::default());
         world.run(Duration::from_secs(5));
@@ -54,7 +55,29 @@ fn set_forward_beyond_its_lifetime_a_child_is_negotiated_anew_at_once() {
         if both {
             world.jump(0, Jump::Forward(24 * HOUR));
         }
-        let up = |node: &sim::Node| node.kernel.sas.len() == 2;
+        world.run(Duration::from_secs(60));
+        settled(&mut world, "set forward");
+        assert_eq!(world.traffic.lost, Vec::<String>::new());
+        for node in &world.nodes {
+            assert_eq!(node.count("child-down"), 0, "{:#?}", node.events);
+        }
+    }
+}
+
+#[test]
+fn set_forward_beyond_its_lifetime_a_new_child_is_negotiated_anew_at_once() {
+    for both in [false, true] {
+        let mut world = busy(812, Quality::default());
+        let reply = world.command_and_wait(1, rekey());
+        assert!(matches!(reply, Reply::Done), "{reply:?}");
+        world.jump(1, Jump::Forward(24 * HOUR));
+        if both {
+            world.jump(0, Jump::Forward(24 * HOUR));
+        }
+        let gone = |world: &sim::World| world.nodes[1].count("child-down") == 1;
+        let looked = world.run_until(Duration::from_secs(1), gone);
+        assert!(looked, "{:#?}", world.nodes[1].events);
+        let up = |node: &sim::Node| node.count("child-up") == 2;
         let (before, back) = (
             world.now,
             world.run_until(HOUR, |world| world.nodes.iter().all(up)),

@@ -17,6 +17,7 @@
 //! | `book` | what the book has its reader do, and what it says that commands print |
 //! | `control` | the control socket as other programs use it |
 //! | `prometheus` | Debian's Prometheus and its reader for Python read the metrics |
+//! | `kernel_list` | the real kernel does what the simulator's fake one does |
 //! | `operation` | reload, shutdown, a peer that is gone, starts that must fail |
 
 mod book;
@@ -28,6 +29,7 @@ mod distrust;
 mod families_and_modes;
 mod harness;
 mod hostile;
+mod kernel_list;
 mod observe;
 mod on_demand;
 mod operation;
@@ -90,6 +92,7 @@ pub fn run(only: &str) -> Result<bool> {
     tests.extend(prometheus::tests());
     tests.extend(operation::tests());
     tests.extend(control::tests());
+    tests.extend(kernel_list::tests());
     tests.extend(book::tests());
     tests.retain_mut(|test| test.keep(only));
     let good = harness::run(&tests)?;

@@ -4,30 +4,46 @@
 //! promises: when an outbound protect policy stands, an outbound SA with its reqid and mode stands; when an outbound SA is
 //! added, its inbound partner is there already; transport mode is for the two ends themselves, and forwards nothing; where
 //! a policy concerns IPv6, neighbour discovery has its hole; a trap lets nothing in. Traffic that it is given goes out by
-//! the newest outbound SA of its policy's reqid, as in the real one.
+//! the newest outbound SA that fits its policy's template, as in the real one.
 //!
-//! A packet that meets a trap is lost, and leaves a placeholder, the larval SA, and one ACQUIRE. While that stands, packets of
-//! the same trap are lost as well and ask no more; it goes with the SA that names its sequence number, or after [`ACQUIRE_LIFE`].
+//! A packet without an SA is lost, whether it has met a trap or a policy that protects, and leaves a placeholder, the larval
+//! SA, and one ACQUIRE. While that stands, packets of the same template are lost as well and ask no more; it goes with the SA
+//! that names its sequence number or fits the template, or after [`ACQUIRE_LIFE`].
 //!
-//! Like the real one it goes by the wall clock, in seconds: which SA is the newest, and when one has reached its hard
-//! lifetime; and it counts what each SA carries. What a jump of that clock does there, it does here.
+//! Like the real one it goes by the wall clock, in seconds: which SA is the newest, and whether one has reached its hard
+//! lifetime. It looks at an SA's lifetime a second after the SA was added, and then when the lifetime would end if nobody set
+//! that clock; so a clock that is set forward ends no SA before its time, unless it is a new one, and one that is set back lets
+//! it live on. It counts what each SA carries, and looks at its volumes when a packet comes: what is reached by one packet is
+//! told by the next.
+//!
+//! That it is like the real one is tried, by [`crate::kernel_list`].
+
+mod lookup;
+mod promises;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use ike::config::selector::KernelSelector;
 use ike::config::{Mode, Volume};
 use ike::engine::io::{
     Acquire, Direction, KernelAction, KernelContents, KernelEvent, KernelFailure, KernelRequest,
-    OnFailure, Packet, PolicyAction, PolicyInstall, SaInstall, SaReference, SaUse, SelectorPair,
+    Now, OnFailure, Packet, PolicyAction, PolicyInstall, SaInstall, SaReference, SaUse,
+    SelectorPair,
 };
+
+pub use lookup::Admission;
+use promises::is_of_the_ends;
 
 /// How long a larval SA stands: `net.core.xfrm_acq_expires`.
 pub const ACQUIRE_LIFE: Duration = Duration::from_secs(30);
-/// What each packet carries, in bytes.
-const PACKET_SIZE: u64 = 1000;
+/// How long after an SA was added the kernel looks at its lifetime for the first time.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// The bytes of each packet.
+pub(crate) const PACKET_SIZE: u64 = 1000;
+/// Some protocol that no policy names, and no ports.
+const ANY_PACKET: (u8, u16, u16) = (255, 0, 0);
 const ANY_V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 /// ICMPv6 type 135.
 const NEIGHBOUR_SOLICITATION: (u8, u16, u16) = (58, 135, 0);
@@ -39,15 +55,18 @@ pub struct FakeKernel {
     pub sas: BTreeMap<(u32, IpAddr), SaInstall>,
     /// By selector and direction.
     pub policies: BTreeMap<(SelectorPair, Direction), PolicyInstall>,
-    /// Larval SAs, by the reqid of their trap.
-    larval: BTreeMap<u32, Larval>,
+    /// What the kernel knows of each policy besides.
+    places: BTreeMap<(SelectorPair, Direction), Place>,
+    /// Larval SAs, by what they are to become.
+    larval: BTreeMap<Template, Larval>,
     last_sequence: u32,
     /// What it knows besides of each SA.
     lives: BTreeMap<(u32, IpAddr), Life>,
-    /// The wall clock, as last seen.
-    pub(crate) wall: Duration,
-    /// When each SA reaches its hard lifetime.
-    ends: BTreeSet<(Duration, (u32, IpAddr))>,
+    /// The clocks, as last seen.
+    wall: Duration,
+    boot: Duration,
+    /// When it looks at the lifetime of each SA, by the boot clock.
+    looks: BTreeSet<(Duration, (u32, IpAddr))>,
     /// What it has said and nobody has heard.
     said: Vec<KernelEvent>,
     /// Reqids whose outbound SA has: what their policies protect waits, and nobody has broken a promise.
@@ -60,6 +79,58 @@ pub struct FakeKernel {
     pub refuse_step: Option<u64>,
     /// Every broken promise, in words.
     pub broken: Vec<String>,
+}
+
+/// What an SA must be to carry the packets of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Template {
+    reqid: u32,
+    is_transport: bool,
+    /// Unspecified where the route is to tell.
+    source: IpAddr,
+    destination: IpAddr,
+}
+
+impl Template {
+    /// Of a policy that has one.
+    fn of(action: PolicyAction) -> Option<Self> {
+        match action {
+            PolicyAction::Pass | PolicyAction::Block => None,
+            PolicyAction::Protect {
+                mode,
+                source,
+                destination,
+                reqid,
+            }
+            | PolicyAction::Trap {
+                mode,
+                source,
+                destination,
+                reqid,
+            } => Some(Self {
+                reqid,
+                is_transport: mode == Mode::Transport,
+                source,
+                destination,
+            }),
+        }
+    }
+
+    fn fits(&self, sa: &SaInstall) -> bool {
+        let is_transport = sa.mode == Mode::Transport;
+        (self.reqid, self.is_transport) == (sa.reqid, is_transport)
+            && self.destination == sa.destination
+            && (self.source.is_unspecified() || self.source == sa.source)
+    }
+}
+
+/// What the kernel knows of a policy besides what it was told.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Its index: what replaces a policy keeps that of the first.
+    index: u32,
+    /// The step that added it: of equal priorities, the older is looked at first.
+    step: u64,
 }
 
 /// The placeholder of an SA that a packet has asked for.
@@ -76,8 +147,8 @@ struct Life {
     added: u64,
     /// The step that added it: among equals, the kernel finds the last one first.
     step: u64,
-    /// When it ends.
-    ends: Duration,
+    /// When the kernel looks at its lifetime next, by the boot clock.
+    look: Duration,
     packets: u64,
     bytes: u64,
     /// Whether it has told that it is about to end.
@@ -92,7 +163,12 @@ pub enum Sent {
     /// A policy drops it.
     Blocked,
     /// A policy protects it, and there is no SA.
-    NoSa,
+    NoSa {
+        /// What is told of it, where it is the first.
+        told: Option<Acquire>,
+    },
+    /// Its SA has carried all that it may, and is gone.
+    UsedUp,
     /// It met a trap, and is lost for the sake of those behind it.
     Trapped {
         /// What is told of it, where it is the first.
@@ -107,19 +183,53 @@ pub enum Sent {
 pub enum Received {
     /// There is no such SA.
     NoSa,
+    /// The SA has carried all that it may, and is gone.
+    UsedUp,
     /// It was received.
     Accepted,
 }
 
+/// Whether an SA carries a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    Yes,
+    IsUsedUp,
+    IsNotThere,
+}
+
 impl FakeKernel {
-    /// Looks at the wall clock, which says this now, and tells what has happened since it was asked last: SAs that have
-    /// reached a lifetime; after a hard one they are gone.
-    pub fn hear(&mut self, wall: Duration) -> Vec<KernelEvent> {
-        self.wall = wall;
-        while let Some((_, key)) = self.ends.first().filter(|(at, _)| *at <= wall).copied() {
-            self.expire(key);
+    /// Looks at the clocks, which say this now, and tells what has happened since it was asked last: SAs that have reached a
+    /// lifetime; after a hard one they are gone.
+    pub fn hear(&mut self, now: Now) -> Vec<KernelEvent> {
+        self.see(now);
+        while let Some((at, key)) = self
+            .looks
+            .first()
+            .filter(|(at, _)| *at <= now.boot)
+            .copied()
+        {
+            self.looks.remove(&(at, key));
+            self.look_at(key);
         }
         std::mem::take(&mut self.said)
+    }
+
+    /// The clocks say this now.
+    pub(crate) const fn see(&mut self, Now { boot, wall }: Now) {
+        (self.boot, self.wall) = (boot, wall);
+    }
+
+    /// Whether an SA has reached its lifetime. If not, this is asked again when it will have, by the wall clock as it is.
+    fn look_at(&mut self, key: (u32, IpAddr)) {
+        let (Some(sa), Some(life)) = (self.sas.get(&key), self.lives.get_mut(&key)) else {
+            return;
+        };
+        let left = (life.added + sa.hard_lifetime.as_secs()).saturating_sub(self.wall.as_secs());
+        if left == 0 {
+            return self.expire(key);
+        }
+        life.look += Duration::from_secs(left);
+        self.looks.insert((life.look, key));
     }
 
     fn expire(&mut self, key: (u32, IpAddr)) {
@@ -144,10 +254,11 @@ impl FakeKernel {
         self.said.push(KernelEvent::Expire { sa, hard });
     }
 
-    /// Counts a packet; whether the SA may carry it. The one after the last finds the SA gone.
-    fn carries(&mut self, key: (u32, IpAddr)) -> bool {
+    /// Counts a packet; whether the SA may carry it. The one after the last uses the SA up, and that after the last of its soft
+    /// volume has it told.
+    fn carries(&mut self, key: (u32, IpAddr)) -> Carries {
         let (Some(sa), Some(life)) = (self.sas.get(&key), self.lives.get_mut(&key)) else {
-            return false;
+            return Carries::IsNotThere;
         };
         let reached = |life: &Life, limit: Volume| {
             let is = |count: u64, limit: Option<u64>| limit.is_some_and(|limit| count >= limit);
@@ -155,15 +266,17 @@ impl FakeKernel {
         };
         if reached(life, sa.hard_volume) {
             self.expire(key);
-            return false;
+            return Carries::IsUsedUp;
         }
+        let first_is_told = sa.tell_first_packet && life.packets > 0;
+        let tells = !life.dying && (first_is_told || reached(life, sa.soft_volume));
         life.packets += 1;
         life.bytes += PACKET_SIZE;
-        if !life.dying && (sa.tell_first_packet || reached(life, sa.soft_volume)) {
+        if tells {
             life.dying = true;
             self.say(key, false);
         }
-        true
+        Carries::Yes
     }
 
     /// Deletes an SA by itself, and nobody hears of it.
@@ -171,15 +284,15 @@ impl FakeKernel {
         self.take((spi, destination));
     }
 
-    /// When the next SA reaches its hard lifetime, by the wall clock.
+    /// When it looks at the lifetime of an SA next, by the boot clock.
     #[must_use]
-    pub fn next_end(&self) -> Option<Duration> {
-        self.ends.first().map(|(at, _)| *at)
+    pub fn next_look(&self) -> Option<Duration> {
+        self.looks.first().map(|(at, _)| *at)
     }
 
     fn take(&mut self, key: (u32, IpAddr)) -> Option<SaInstall> {
         if let Some(life) = self.lives.remove(&key) {
-            self.ends.remove(&(life.ends, key));
+            self.looks.remove(&(life.look, key));
         }
         self.sas.remove(&key)
     }
@@ -189,46 +302,68 @@ impl FakeKernel {
     /// # Panics
     /// After four thousand million ACQUIREs.
     pub fn send(&mut self, now: Duration, source: IpAddr, destination: IpAddr) -> Sent {
-        let wanted = match self.verdict(Direction::Out, source, destination) {
-            None | Some(PolicyAction::Pass) => return Sent::Clear,
-            Some(PolicyAction::Block) => return Sent::Blocked,
-            Some(PolicyAction::Protect { reqid, mode, .. }) => (reqid, mode),
-            Some(PolicyAction::Trap { reqid, .. }) => {
-                let packet = Packet {
-                    local: source.into(),
-                    remote: destination.into(),
-                };
-                let told = self.ask(now, reqid, packet);
-                return Sent::Trapped { told };
-            }
+        self.send_of(now, source, destination, ANY_PACKET)
+    }
+
+    /// Sends a packet of this protocol and these ports, source first; of ICMP, type and code.
+    ///
+    /// # Panics
+    /// As [`Self::send`].
+    pub fn send_of(
+        &mut self,
+        now: Duration,
+        source: IpAddr,
+        destination: IpAddr,
+        carries: (u8, u16, u16),
+    ) -> Sent {
+        let action = match self.verdict_of(Direction::Out, source, destination, carries) {
+            None => return Sent::Clear,
+            Some(action) => action,
+        };
+        let Some(template) = Template::of(action) else {
+            return match action {
+                PolicyAction::Block => Sent::Blocked,
+                _ => Sent::Clear,
+            };
         };
         let lives = &self.lives;
         let newest = (self.sas.iter())
-            .filter(|(_, sa)| !sa.inbound && (sa.reqid, sa.mode) == wanted)
+            .filter(|(_, sa)| !sa.inbound && template.fits(sa))
             .max_by_key(|(key, _)| {
                 let life = lives.get(key);
                 life.map(|life| (!life.dying, life.added, life.step))
             });
-        let Some(key) = newest.map(|(key, _)| *key).filter(|key| self.carries(*key)) else {
-            return Sent::NoSa;
+        if let Some(key) = newest.map(|(key, _)| *key) {
+            let (spi, destination) = key;
+            return match self.carries(key) {
+                Carries::Yes => Sent::Protected(SaReference { spi, destination }),
+                _ => Sent::UsedUp,
+            };
+        }
+        let packet = Packet {
+            local: source.into(),
+            remote: destination.into(),
         };
-        let (spi, destination) = key;
-        Sent::Protected(SaReference { spi, destination })
+        let told = self.ask(now, template, packet);
+        match action {
+            PolicyAction::Trap { .. } => Sent::Trapped { told },
+            _ => Sent::NoSa { told },
+        }
     }
 
     /// Keeps a place for an SA, and asks for it where nobody has.
-    fn ask(&mut self, now: Duration, reqid: u32, packet: Packet) -> Option<Acquire> {
-        if self.larval.get(&reqid).is_some_and(|it| now < it.until) {
+    fn ask(&mut self, now: Duration, template: Template, packet: Packet) -> Option<Acquire> {
+        if (self.larval.get(&template)).is_some_and(|it| now < it.until) {
             return None;
         }
         self.last_sequence += 1;
         let acquire = Acquire {
-            reqid,
+            reqid: template.reqid,
             sequence: NonZeroU32::new(self.last_sequence).expect("counted up from 0"),
             packet: Some(packet),
         };
         let until = now + ACQUIRE_LIFE;
-        self.larval.insert(reqid, Larval { acquire, until });
+        self.larval.insert(template, Larval { acquire, until });
         Some(acquire)
     }
 
@@ -241,10 +376,10 @@ impl FakeKernel {
 
     /// Receives a packet.
     pub fn receive(&mut self, sa: SaReference) -> Received {
-        if self.carries((sa.spi, sa.destination)) {
-            Received::Accepted
-        } else {
-            Received::NoSa
+        match self.carries((sa.spi, sa.destination)) {
+            Carries::Yes => Received::Accepted,
+            Carries::IsUsedUp => Received::UsedUp,
+            Carries::IsNotThere => Received::NoSa,
         }
     }
 
@@ -286,6 +421,8 @@ impl FakeKernel {
             look(self);
             match taken {
                 Ok(()) => done.push(step.undo),
+                // What is to be deleted and is gone is as good as deleted.
+                Err(failure) if ["ESRCH", "ENOENT"].contains(&failure.errno.as_str()) => {}
                 Err(failure) if request.on_failure == OnFailure::Undo => {
                     for undo in done.into_iter().rev().flatten() {
                         let undone = self.step(undo);
@@ -294,7 +431,6 @@ impl FakeKernel {
                     }
                     return Err(failure);
                 }
-                Err(failure) if failure.errno == "ESRCH" || failure.errno == "ENOENT" => {}
                 Err(failure) => first = first.and(Err(failure)),
             }
         }
@@ -319,9 +455,13 @@ impl FakeKernel {
             let packets = life.map_or(0, |life| life.packets);
             (SaReference { spi, destination }, packets)
         };
+        let policy = |(key, policy): (&(SelectorPair, Direction), &PolicyInstall)| PolicyInstall {
+            index: (self.places.get(key)).map_or(policy.index, |place| place.index),
+            ..policy.clone()
+        };
         KernelContents {
             sas: self.sas.keys().map(found).collect(),
-            policies: self.policies.values().cloned().collect(),
+            policies: self.policies.iter().map(policy).collect(),
         }
     }
 
@@ -339,6 +479,14 @@ impl FakeKernel {
                 operation,
                 errno: errno.to_owned(),
                 words: words.map(str::to_owned),
+            })
+        };
+        // The owner of a real one does not ask it for such things.
+        let unsayable = |words: &str| {
+            Err(KernelFailure {
+                operation: "XFRM",
+                errno: "invalid".to_owned(),
+                words: Some(words.to_owned()),
             })
         };
         if self.refuse_step == Some(number) {
@@ -363,14 +511,17 @@ impl FakeKernel {
                     "an outbound SA was added before its inbound one",
                 );
                 if sa.source.is_ipv4() != sa.destination.is_ipv4() {
-                    return refuse("EINVAL", Some("the ends are of two families"));
+                    return unsayable("the ends are of two families");
                 }
-                self.larval
-                    .retain(|_, larval| Some(larval.acquire.sequence) != sa.answers);
+                self.larval.retain(|template, larval| {
+                    let is_named = Some(larval.acquire.sequence) == sa.answers
+                        && template.destination == sa.destination;
+                    !is_named && !template.fits(&sa)
+                });
                 let life = Life {
                     added: self.wall.as_secs(),
                     step: number,
-                    ends: self.wall + sa.hard_lifetime,
+                    look: self.boot + FIRST_LOOK,
                     packets: 0,
                     bytes: 0,
                     dying: false,
@@ -379,7 +530,7 @@ impl FakeKernel {
                     self.expired.remove(&sa.reqid);
                 }
                 self.sas.insert(key, *sa);
-                self.ends.insert((life.ends, key));
+                self.looks.insert((life.look, key));
                 self.lives.insert(key, life);
             }
             // Nothing is between its choice and its use here.
@@ -396,7 +547,7 @@ impl FakeKernel {
                 );
                 let (source, destination) = (policy.selector.source, policy.selector.destination);
                 if source.network.is_ipv4() != destination.network.is_ipv4() {
-                    return refuse("EINVAL", Some("the selector is of two families"));
+                    return unsayable("the selector is of two families");
                 }
                 let discovery = self
                     .verdict_of(Direction::Out, ANY_V6, ANY_V6, NEIGHBOUR_SOLICITATION)
@@ -405,15 +556,18 @@ impl FakeKernel {
                     source.network.is_ipv4() || source.port > 0 || discovery,
                     "a policy for IPv6 was set before neighbour discovery had its hole",
                 );
-                self.policies
-                    .insert((policy.selector, policy.direction), *policy);
+                let key = (policy.selector, policy.direction);
+                let place = Place {
+                    index: policy.index,
+                    step: number,
+                };
+                if !self.policies.contains_key(&key) {
+                    self.places.insert(key, place);
+                }
+                self.policies.insert(key, *policy);
             }
             KernelAction::DeletePolicy { index, direction } => {
-                let found = self
-                    .policies
-                    .iter()
-                    .find(|(_, policy)| (policy.index, policy.direction) == (index, direction));
-                let Some(key) = found.map(|(key, _)| *key) else {
+                let Some(key) = self.policy_by_index(index, direction) else {
                     return refuse("ENOENT", None);
                 };
                 self.policies.remove(&key);
@@ -422,129 +576,23 @@ impl FakeKernel {
         Ok(())
     }
 
-    fn check(&mut self) {
-        let lacking =
-            self.policies
-                .values()
-                .any(|policy| match (policy.direction, policy.action) {
-                    (Direction::Out, PolicyAction::Protect { reqid, mode, .. }) => {
-                        let mut sas = self.sas.values();
-                        !self.expired.contains(&reqid)
-                            && !sas.any(|sa| !sa.inbound && (sa.reqid, sa.mode) == (reqid, mode))
-                    }
-                    _ => false,
-                });
-        self.expect(!lacking, "an outbound policy has no SA");
-        let traps = |policy: &&PolicyInstall| matches!(policy.action, PolicyAction::Trap { .. });
-        let open = self.policies.values().filter(traps).any(|policy| {
-            let SelectorPair {
-                source,
-                destination,
-            } = policy.selector;
-            let coming = SelectorPair {
-                source: destination,
-                destination: source,
-            };
-            let inbound = self.policies.get(&(coming, Direction::In));
-            inbound.is_none_or(|inbound| inbound.action == PolicyAction::Pass)
-        });
-        self.expect(!open, "a trap lets in what comes in clear");
-    }
-
-    fn expect(&mut self, holds: bool, words: &str) {
-        if !holds {
-            self.broken.push(words.to_owned());
-        }
-    }
-
-    /// Policies that protect, out of all directions.
-    #[must_use]
-    pub fn protecting(&self) -> usize {
-        self.policies
-            .values()
-            .filter(|policy| matches!(policy.action, PolicyAction::Protect { .. }))
-            .count()
-    }
-
-    /// What would happen to a packet: the policy with the lowest priority number that fits, `None` where none does. Its
-    /// protocol is none that a policy names.
-    #[must_use]
-    pub fn verdict(
+    /// The policy that the kernel has under an index, or that was set under it and has taken the place of another.
+    fn policy_by_index(
         &self,
+        index: u32,
         direction: Direction,
-        source: IpAddr,
-        destination: IpAddr,
-    ) -> Option<PolicyAction> {
-        self.verdict_of(direction, source, destination, (255, 0, 0))
-    }
-
-    /// What would happen to a packet of this protocol and these ports, source first; of ICMP, type and code.
-    #[must_use]
-    pub fn verdict_of(
-        &self,
-        direction: Direction,
-        source: IpAddr,
-        destination: IpAddr,
-        (protocol, source_port, destination_port): (u8, u16, u16),
-    ) -> Option<PolicyAction> {
-        let carries = |end: &KernelSelector, port: u16| {
-            [0, protocol].contains(&end.protocol) && port & end.port_mask == end.port
+    ) -> Option<(SelectorPair, Direction)> {
+        let of_kernel = |key: &(SelectorPair, Direction)| {
+            key.1 == direction && (self.places.get(key)).is_some_and(|place| place.index == index)
         };
-        self.policies
-            .values()
-            .filter(|policy| policy.direction == direction)
-            .filter(|policy| {
-                holds(
-                    policy.selector.source.network,
-                    policy.selector.source.prefix,
-                    source,
-                )
-            })
-            .filter(|policy| {
-                holds(
-                    policy.selector.destination.network,
-                    policy.selector.destination.prefix,
-                    destination,
-                )
-            })
-            .filter(|policy| {
-                carries(&policy.selector.source, source_port)
-                    && carries(&policy.selector.destination, destination_port)
-            })
-            .min_by_key(|policy| policy.priority)
-            .map(|policy| policy.action)
+        let set = |policy: &PolicyInstall| (policy.index, policy.direction) == (index, direction);
+        let mut keys = self.policies.keys();
+        let found = keys.find(|key| of_kernel(key)).copied();
+        found.or_else(|| {
+            let mut policies = self.policies.iter();
+            policies
+                .find(|(_, policy)| set(policy))
+                .map(|(key, _)| *key)
+        })
     }
-}
-
-/// Whether a policy in transport mode is for traffic between the two ends of its template, and not for forwarding.
-fn is_of_the_ends(policy: &PolicyInstall) -> bool {
-    let PolicyAction::Protect {
-        mode: Mode::Transport,
-        source,
-        destination,
-        ..
-    } = policy.action
-    else {
-        return true;
-    };
-    let is = |end: &KernelSelector, address: IpAddr| {
-        (end.network, end.prefix) == (address, if address.is_ipv4() { 32 } else { 128 })
-    };
-    policy.direction != Direction::Forward
-        && is(&policy.selector.source, source)
-        && is(&policy.selector.destination, destination)
-}
-
-fn holds(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
-    let (network, address, bits) = match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            (u32::from(network).into(), u32::from(address).into(), 32)
-        }
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            (u128::from(network), u128::from(address), 128)
-        }
-        _ => return false,
-    };
-    let free = bits - u32::from(prefix);
-    network.checked_shr(free).unwrap_or(0) == address.checked_shr(free).unwrap_or(0)
 }
