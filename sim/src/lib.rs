@@ -8,6 +8,7 @@
 //!    '- Node*            an engine, its FakeKernel, the owner of its secrets, what it said
 //!   ScriptedPeer        a peer that says anything, with the right keys
 //!   life                whole lives, drawn from a seed, and what must hold in each
+//!   coverage            which message met which situation, and why the rest did not
 //! ```
 //!
 //! One seed, one history: run again with the same seed, the world does the same. (As long as the key exchange is X25519,
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod certificates;
+pub mod coverage;
 pub mod kernel;
 pub mod life;
 pub mod network;

@@ -95,13 +95,15 @@ impl Gateway {
     /// A process begins that knows nothing.
     pub(super) fn begin(&mut self) {
         let seed = self.seed.wrapping_add(self.process << 32);
-        self.engine = Some(Engine::new(Options {
+        let mut engine = Engine::new(Options {
             number: 1,
             provider: provider::recording(),
             random: RandomSource(Box::new(SeededRandom::new(seed))),
             export_keys: false,
             persistence: Persistence::Off,
-        }));
+        });
+        engine.watch();
+        self.engine = Some(engine);
     }
 
     /// The process ends without a word.
