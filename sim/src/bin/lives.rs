@@ -8,10 +8,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sim::coverage::{self, Coverage};
+use sim::coverage::{self, Coverage, Why};
 use sim::life::{Outcome, Scenario, live, shrink};
 
-const USAGE: &str = "lives [--seeds N] [--from S] [--keep-going] [--brief] [--coverage PAGE] | lives --seed S [--trace]";
+const USAGE: &str = "lives [--seeds N] [--from S] [--keep-going] [--brief] [--coverage PAGE [--tests FILE]] | lives --seed S [--trace]";
 
 struct Wish {
     from: u64,
@@ -21,6 +21,8 @@ struct Wish {
     brief: bool,
     /// The page that is to have the tables of what was reached.
     coverage: Option<PathBuf>,
+    /// The file with what scripted tests have reached.
+    tests: Option<PathBuf>,
 }
 
 fn wish() -> Option<Wish> {
@@ -31,11 +33,17 @@ fn wish() -> Option<Wish> {
         keep_going: false,
         brief: false,
         coverage: None,
+        tests: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         if argument == "--coverage" {
             wish.coverage = Some(arguments.next()?.into());
+            wish.keep_going = true;
+            continue;
+        }
+        if argument == "--tests" {
+            wish.tests = Some(arguments.next()?.into());
             continue;
         }
         let mut number = || arguments.next()?.replace('_', "").parse().ok();
@@ -155,7 +163,7 @@ fn run(wish: &Wish) -> ExitCode {
     }
     if let Some(page) = &wish.coverage {
         let lives = format!("{lived} lives from seed {}", wish.from);
-        return write_coverage(page, &sums.coverage, &lives);
+        return write_coverage(page, &sums.coverage, wish.tests.as_deref(), &lives);
     }
     let Some(seed) = seen.values().flatten().min().copied() else {
         return ExitCode::SUCCESS;
@@ -174,9 +182,16 @@ fn run(wish: &Wish) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Puts into a page what was reached. What cannot be, and was there all the same, is told.
-fn write_coverage(page: &Path, coverage: &Coverage, lived: &str) -> ExitCode {
-    let part = coverage::page(coverage, lived);
+/// Puts into a page what was reached. What there was though there is a reason why not is told.
+fn write_coverage(page: &Path, lives: &Coverage, tests: Option<&Path>, lived: &str) -> ExitCode {
+    let tests = match tests.map(std::fs::read_to_string).transpose() {
+        Ok(text) => Coverage::contributed(&text.unwrap_or_default()),
+        Err(error) => {
+            eprintln!("what the tests have reached: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let part = coverage::page(lives, &tests, lived);
     let read = std::fs::read_to_string(page);
     let written = read.and_then(|text| match coverage::put(&text, &part) {
         Some(text) => std::fs::write(page, text),
@@ -187,11 +202,14 @@ fn write_coverage(page: &Path, coverage: &Coverage, lived: &str) -> ExitCode {
         return ExitCode::from(2);
     }
     println!("written: {}", page.display());
-    let contradictions = coverage.contradictions();
-    for (cell, words) in &contradictions {
-        println!("visited, though {words}: {cell:?}");
+    // What is only not drawn in lives may well be done by a script.
+    let mut wrong = tests.contradictions();
+    wrong.retain(|(_, why)| matches!(why, Why::Impossible(_)));
+    wrong.extend(lives.contradictions());
+    for (cell, why) in &wrong {
+        println!("visited, though \"{}\": {cell:?}", why.words());
     }
-    match contradictions.is_empty() {
+    match wrong.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }

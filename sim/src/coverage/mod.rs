@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!   engine --Encounter--> Coverage --merge, over threads--> table::page, for docs/src/simulation.md
-//!                                        reasons::why ---------^  for each cell that nothing has visited
+//!      scripted tests --contribution--> Coverage ---^    ^--- reasons::why, for each cell that nothing has visited
 //! ```
 //!
 //! A cell is a situation and a message ([`ike::engine::situation`]). Where nobody looks inside the message, what is in flight
 //! and what is half done has no say, and only where the IKE SA stands counts.
 
+mod contribution;
 mod reasons;
 mod table;
 
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 use ike::engine::situation::{Encounter, Flight, Message, Situation};
 
+pub use contribution::{Contribution, FILE};
 pub use reasons::{Why, unreal, why};
 pub use table::{BEGIN, END, page, put};
 
@@ -46,13 +48,12 @@ impl Coverage {
         self.visits.get(&encounter).copied().unwrap_or_default()
     }
 
-    /// What was visited though there is a reason why it cannot be.
+    /// What was visited though there is a reason why it is not.
     #[must_use]
-    pub fn contradictions(&self) -> Vec<(Encounter, &'static str)> {
+    pub fn contradictions(&self) -> Vec<(Encounter, Why)> {
         let visited = self.visits.keys();
-        visited
-            .filter_map(|cell| Some((*cell, why(cell.situation, cell.message)?.words())))
-            .collect()
+        let reasons = visited.filter_map(|cell| Some((*cell, why(cell.situation, cell.message)?)));
+        reasons.collect()
     }
 }
 

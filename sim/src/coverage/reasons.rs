@@ -34,20 +34,23 @@ const UNSEEN: Why = Impossible("nothing has gone out: nobody knows the SPI");
 const NO_KEYS: Why = Impossible("there is nothing to open it with: it is dropped as untimely");
 const NO_PEER_YET: Why =
     Impossible("the responder's SPI is not known yet: what is not the answer is foreign");
-const NOT_BEFORE_AUTH: Why = Impossible("the responder asks nothing before it has seen IKE_AUTH");
+const NOT_BEFORE_AUTH: Why = NotDrawn("a responder asks nothing before it has seen IKE_AUTH");
 const ONLY_AUTH: Why = Impossible("here no exchange but IKE_AUTH is opened");
 const ONE_AT_A_TIME: Why =
     Impossible("the window is one: the peer's request is still being worked on");
 const NO_FLIGHT: Why = Impossible("nothing of ours waits for an answer");
 const UNOPENED: Why = Impossible("nothing is opened any more");
-const NOT_ASKED: Why = Impossible("we have not asked such a thing");
+const NOT_ASKED: Why = NotDrawn("nobody answers what we have not asked");
 const NOTHING_ANSWERED: Why = Impossible("nothing like it was answered before");
 const ANSWERED_SINCE: Why = Impossible("another request was answered since");
 const AT_ONCE: Why = Impossible("whatever is taken here is answered at once");
 const ALL_OPENED: Why = Impossible("each exchange that comes with keys is opened here");
+const RECORDS: Why = NotDrawn("whoever is killed in a life begins anew without its records");
+const NOT_AS_HEIR: Why = Impossible("INFORMATIONAL puts an heir in charge, or ends it");
+const LOSER_IS_DELETED: Why =
+    NotDrawn("whoever made the heir that lost knows that at once, and deletes it");
 const ONLY_ITS_END: Why =
-    Impossible("whoever has rekeyed an IKE SA asks nothing of the old one but its end");
-const AWAITED: Why = Impossible("this is the answer that we wait for");
+    NotDrawn("whoever has rekeyed an IKE SA asks nothing of the old one but its end");
 
 /// Why there is no such situation; `None`: there is.
 #[must_use]
@@ -114,9 +117,7 @@ pub const fn why(situation: Situation, message: Message) -> Option<Why> {
         return Some(UNSEEN);
     }
     if message.is_read() && matches!(situation.half_done, HalfDone::HeirLost) {
-        return Some(NotDrawn(
-            "whoever is killed in a life begins anew without its records",
-        ));
+        return Some(RECORDS);
     }
     match message {
         Message::Request(asked) => request(situation, asked),
@@ -128,7 +129,7 @@ pub const fn why(situation: Situation, message: Message) -> Option<Why> {
         Message::Unasked(exchange) => unasked(situation.standing, exchange),
         Message::Unprotected => match situation.standing {
             Standing::InitSent | Standing::Signing | Standing::HalfOpen | Standing::Proving => {
-                Some(Impossible(
+                Some(NotDrawn(
                     "nothing of ours that is protected has gone out, to be answered without protection",
                 ))
             }
@@ -179,9 +180,7 @@ const fn request(situation: Situation, asked: Asked) -> Option<Why> {
         (_, A::DeleteIke) => None,
         (S::Replaced, _) => Some(ONLY_ITS_END),
         _ if matches!(situation.half_done, HalfDone::IkeCollision) => Some(ONLY_ITS_END),
-        (S::Redundant, _) => Some(Impossible(
-            "whoever made the heir that lost knows that at once, and deletes it",
-        )),
+        (S::Redundant, _) => Some(LOSER_IS_DELETED),
         _ => None,
     }
 }
@@ -231,6 +230,10 @@ const fn repeated(standing: Standing, exchange: Exchange) -> Option<Why> {
             _,
         )
         | (S::Heir | S::Redundant, E::IkeSaInit | E::IkeAuth) => Some(NOTHING_ANSWERED),
+        (S::Heir, E::Informational) => Some(NOT_AS_HEIR),
+        (S::Redundant, E::Informational) => Some(LOSER_IS_DELETED),
+        // Rekeying it was the last that the peer has asked, unless it has only come out of the records to be deleted.
+        (S::Replaced, E::IkeAuth) => Some(RECORDS),
         (_, E::IkeSaInit) => Some(ANSWERED_SINCE),
         _ => None,
     }
@@ -258,10 +261,12 @@ const fn out_of_turn(standing: Standing, exchange: Exchange) -> Option<Why> {
         (S::HalfOpen | S::Proving, E::IkeSaInit) => None,
         // A Delete does not wait for ever for the answer to what was asked before it.
         (S::AuthSent | S::Verifying | S::HalfOpen | S::Proving, E::Informational) => None,
-        (S::Signing | S::AuthSent | S::Verifying | S::HalfOpen | S::Proving, _) => Some(
-            Impossible("the window is one, and the peer's first request has no answer yet"),
-        ),
+        (S::Signing | S::AuthSent | S::Verifying | S::HalfOpen | S::Proving, _) => Some(NotDrawn(
+            "a window of one lets no second request out before the first is answered",
+        )),
         (S::Heir | S::Redundant, E::IkeSaInit | E::IkeAuth) => Some(NOTHING_ANSWERED),
+        (S::Heir, E::Informational) => Some(NOT_AS_HEIR),
+        (S::Redundant, E::Informational) => Some(LOSER_IS_DELETED),
         _ => None,
     }
 }
@@ -295,7 +300,7 @@ const fn unasked(standing: Standing, exchange: Exchange) -> Option<Why> {
     use Exchange as E;
     use Standing as S;
     match (standing, exchange) {
-        (S::InitSent, E::IkeSaInit) | (S::AuthSent, E::IkeAuth) => Some(AWAITED),
+        (S::InitSent, E::IkeSaInit) | (S::AuthSent, E::IkeAuth) => Some(BREACH),
         (S::InitSent, _) => Some(NO_PEER_YET),
         (S::Signing | S::AuthSent | S::Verifying, E::IkeSaInit) | (S::Verifying, E::IkeAuth) => {
             None
@@ -307,15 +312,26 @@ const fn unasked(standing: Standing, exchange: Exchange) -> Option<Why> {
     }
 }
 
-/// Why a cell that can be visited may not have been: what makes its situation rare.
-pub(super) const fn rare(situation: Situation) -> &'static str {
+/// Why a cell that can be visited may not have been: what makes it rare.
+pub(super) const fn rare(situation: Situation, message: Message) -> &'static str {
     use Standing as S;
-    match (situation.standing, situation.flight, situation.half_done) {
-        (S::Verifying | S::Proving, ..) => "it stands so for a second at most",
-        (S::Heir | S::Redundant, ..) => {
-            "there are two heirs only until the answers of both are there"
+    match message {
+        Message::Request(Asked::Liveness) => {
+            return "liveness is asked where the peer was silent for five seconds";
         }
-        (S::Duplicate, ..) => "both ends begin at once, and one of the two IKE SAs goes at once",
+        Message::Response(Answered::OtherError) => {
+            return "it takes a reload at that moment, after which nothing is in common";
+        }
+        _ => {}
+    }
+    match (situation.standing, situation.flight, situation.half_done) {
+        (S::Verifying | S::Proving, ..) => "AUTH takes a second at most",
+        (S::Heir | S::Redundant, ..) => {
+            "there are two heirs only until both ends have their answers, or one has deleted its own"
+        }
+        (S::Duplicate, ..) => {
+            "it takes two ends that begin at once, and lasts until the one that stays has its children"
+        }
         (S::Leaving, Flight::IkeAuth, _) => {
             "an operator would have to take it down between IKE_AUTH and its answer"
         }
@@ -323,7 +339,7 @@ pub(super) const fn rare(situation: Situation) -> &'static str {
         (_, _, HalfDone::Orphaned | HalfDone::Undecided) => {
             "it takes a collision, and lasts as long as a kernel takes to install something"
         }
-        (_, Flight::Liveness, _) => "liveness is asked where nothing else was for five seconds",
+        (_, Flight::Liveness, _) => "liveness is asked where the peer was silent for five seconds",
         (_, _, HalfDone::Installing | HalfDone::Answering) => {
             "it lasts as long as a kernel takes to install something"
         }

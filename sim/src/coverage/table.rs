@@ -62,16 +62,18 @@ const fn head(message: Message) -> &'static str {
     }
 }
 
-/// The part of the page between the marks, where `lived` says what was lived.
+/// The part of the page between the marks: what lives have reached (`lived` says which), and what scripted tests have.
 #[must_use]
-pub fn page(coverage: &Coverage, lived: &str) -> String {
+pub fn page(lives: &Coverage, tests: &Coverage, lived: &str) -> String {
     let mut page = Page {
-        coverage,
+        lives,
+        tests,
         text: String::new(),
         impossible: Vec::new(),
         not_drawn: Vec::new(),
         gaps: Vec::new(),
         visited: 0,
+        tested: 0,
     };
     for (title, holds) in TABLES {
         page.table(
@@ -80,10 +82,10 @@ pub fn page(coverage: &Coverage, lived: &str) -> String {
         );
     }
     let below = page.below();
-    let (visited, gaps) = (page.visited, page.gaps.len());
+    let (visited, tested, gaps) = (page.visited, page.tested, page.gaps.len());
     format!(
-        "{lived}: of {} cells that lives can visit, {visited} were visited, and {gaps} never.\n\n{}{below}",
-        visited + gaps,
+        "{lived}: they visited {visited} cells. Scripted tests visited {tested} more; {gaps} cells were never visited, though \
+         nothing is known that rules them out.\n\n{}{below}",
         page.text
     )
 }
@@ -108,13 +110,15 @@ struct Gap {
 
 /// A page that is being written.
 struct Page<'a> {
-    coverage: &'a Coverage,
+    lives: &'a Coverage,
+    tests: &'a Coverage,
     text: String,
     /// Reasons, in the order of their letters.
     impossible: Vec<&'static str>,
     not_drawn: Vec<&'static str>,
     gaps: Vec<Gap>,
     visited: usize,
+    tested: usize,
 }
 
 impl Page<'_> {
@@ -134,8 +138,9 @@ impl Page<'_> {
         let mut closed = Vec::new();
         for situation in situations(read) {
             let is_closed = |message: &Message| {
-                let visits = self.coverage.visits(situation, *message);
-                visits == 0 && why(situation, *message).is_some()
+                let visits = |of: &Coverage| of.visits(situation, *message);
+                let visited = visits(self.lives) + visits(self.tests) > 0;
+                !visited && why(situation, *message).is_some()
             };
             if messages.iter().all(is_closed) {
                 closed.push(situation);
@@ -156,8 +161,14 @@ impl Page<'_> {
     }
 
     fn cell(&mut self, table: &'static str, situation: Situation, message: Message) -> String {
-        let visits = self.coverage.visits(situation, message);
+        let visits = self.lives.visits(situation, message);
+        let tested = self.tests.visits(situation, message) > 0;
         match (visits, why(situation, message)) {
+            (0, Some(Why::Impossible(_))) if tested => "t (!)".to_owned(),
+            (0, _) if tested => {
+                self.tested += 1;
+                "t".to_owned()
+            }
             (0, Some(why)) => self.letter(why).to_string(),
             (0, None) => {
                 self.gaps.push(Gap {
@@ -229,19 +240,17 @@ impl Page<'_> {
         }
         text.push_str("\n### Never visited\n");
         let mut last = "";
-        let same =
-            |one: &Gap, other: &Gap| (one.table, one.situation) == (other.table, other.situation);
+        let of = |gap: &Gap| (gap.table, gap.situation, rare(gap.situation, gap.message));
+        let same = |one: &Gap, other: &Gap| of(one) == of(other);
         for gaps in self.gaps.chunk_by(same) {
-            let Gap {
-                table, situation, ..
-            } = gaps[0];
+            let (table, situation, rare) = of(&gaps[0]);
             if table != last {
                 let _ = write!(text, "\n{table}:\n\n");
                 last = table;
             }
             let heads: Vec<_> = gaps.iter().map(|gap| head(gap.message)).collect();
             let (name, heads) = (name(situation), heads.join(", "));
-            let _ = writeln!(text, "- {name}: {heads} ({})", rare(situation));
+            let _ = writeln!(text, "- {name}: {heads} ({rare})");
         }
         text
     }
@@ -309,8 +318,9 @@ mod tests {
 
     #[test]
     fn every_cell_of_a_life_that_is_not_lived_is_a_gap_or_has_a_reason() {
-        let page = page(&Coverage::default(), "No lives");
+        let nothing = Coverage::default();
+        let page = page(&nothing, &nothing, "No lives");
         assert!(!page.contains("(!)"), "{page}");
-        assert!(page.contains("0 were visited"), "{page}");
+        assert!(page.contains("they visited 0 cells"), "{page}");
     }
 }
