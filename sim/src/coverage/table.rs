@@ -9,7 +9,7 @@ use super::reasons::{Why, rare, unreal, why};
 use super::{Coverage, situations};
 
 /// What the tables come after in a page.
-pub const BEGIN: &str = "<!-- coverage: written by `cargo lab sim --coverage` -->";
+pub const BEGIN: &str = "<!-- coverage: what follows is written by cargo lab sim -->";
 /// What they come before.
 pub const END: &str = "<!-- end of coverage -->";
 
