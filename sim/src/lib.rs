@@ -9,6 +9,7 @@
 //!   ScriptedPeer        a peer that says anything, with the right keys
 //!   life                whole lives, drawn from a seed, and what must hold in each
 //!   kernel_list         what the fake kernel and the real one are both held against
+//!   coverage            which message met which situation, and why the rest did not
 //! ```
 //!
 //! One seed, one history: run again with the same seed, the world does the same. (As long as the key exchange is X25519,
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod certificates;
+pub mod coverage;
 pub mod kernel;
 pub mod kernel_list;
 pub mod life;

@@ -17,6 +17,7 @@ use ike::engine::io::{
 use ike::engine::snapshot::Snapshot;
 use ike::engine::{Engine, Options, Persistence, RandomSource};
 
+use crate::coverage::Contribution;
 use crate::{FakeKernel, SeededRandom};
 
 /// The wall clock at the beginning of the world.
@@ -90,6 +91,8 @@ pub struct Node {
     persisted: VecDeque<RecordId>,
     commands: u64,
     answered: BTreeSet<CommandId>,
+    /// What its datagrams met.
+    met: Contribution,
 }
 
 /// What each of its engines is made of.
@@ -155,7 +158,9 @@ impl Node {
             persistence: Persistence::Immediate,
             engines: 0,
         };
-        let engine = Engine::new(make.options());
+        let mut engine = Engine::new(make.options());
+        let met = Contribution::default();
+        met.watch(&mut engine);
         Self {
             name,
             address,
@@ -188,6 +193,7 @@ impl Node {
             persisted: VecDeque::new(),
             commands: 0,
             answered: BTreeSet::new(),
+            met,
         }
     }
 
@@ -328,6 +334,7 @@ impl Node {
         };
         self.alive = true;
         self.engine = Engine::restore(self.make.options(), clocks, remains);
+        self.met.watch(&mut self.engine);
         let mut transmits = Vec::new();
         self.go_on(clocks, &mut transmits);
         self.sent.extend(transmits.iter().cloned());
@@ -340,6 +347,7 @@ impl Node {
     }
 
     fn drain(&mut self, transmits: &mut Vec<Transmit>) {
+        self.met.add(self.engine.take_encounters());
         while let Some(output) = self.engine.poll() {
             if self.is_killed() {
                 return self.die();

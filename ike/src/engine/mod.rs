@@ -23,6 +23,7 @@
 //!   traps                          what stands in for Child SAs that are not there, and packets that ask for one
 //!   heard                          a peer that is there again
 //!   wall_clock                     what follows when it is set
+//!   situation                      what a datagram meets, for simulators that want to know where they have been
 //!   records                        what outlives the process, and how a new engine goes on from there
 //!   fetches                        CRLs and OCSP replies on their way
 //!   window, channel, contents      message IDs and retransmission, protection, payloads by kind
@@ -49,6 +50,7 @@ mod policy_table;
 mod records;
 mod replacement;
 mod shared;
+pub mod situation;
 pub mod snapshot;
 mod strangers;
 mod timers;
@@ -78,6 +80,7 @@ use io::{
 };
 use records::Journal;
 use shared::{KernelOwner, Shared};
+use situation::Encounter;
 use strangers::Ration;
 use timers::{Timer, Timers};
 
@@ -271,6 +274,17 @@ impl Engine {
             waiting_commands: self.clean_waiters.len()
                 + entries.map(|entry| entry.waiters.len()).sum::<usize>(),
         }
+    }
+
+    /// From now on, takes down what datagrams meet: for simulators.
+    pub fn watch(&mut self) {
+        self.shared.witness.get_or_insert_default();
+    }
+
+    /// What datagrams have met since this was asked last, where that is taken down.
+    pub fn take_encounters(&mut self) -> Vec<Encounter> {
+        let witness = self.shared.witness.as_mut();
+        witness.map(|witness| witness.take()).unwrap_or_default()
     }
 
     fn tick(&mut self) {

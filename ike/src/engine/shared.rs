@@ -14,7 +14,7 @@ use crate::pki::{PathCache, RevocationCache};
 use crate::wire::IkeSpi;
 use crate::wire::payload::Payload;
 
-use super::event::{Event, IkeSpis};
+use super::event::{DropReason, Event, IkeSpis};
 use super::failure::Failure;
 use super::fetches::Fetches;
 use super::ike_sa::{ChildSa, IkeSa};
@@ -24,6 +24,7 @@ use super::io::{
 };
 use super::lines::Lines;
 use super::policy_table::{Owner, PolicyTable, Slots};
+use super::situation::{Message, Witness};
 use super::traps::Traps;
 
 /// SPIs of our Child SAs: a range of our own tells them from another daemon's.
@@ -146,6 +147,8 @@ pub(super) struct Shared {
     pub(super) kernel: BTreeMap<KernelId, KernelOwner>,
     /// Both SAs of each Child SA, and the IKE SA they belong to.
     pub(super) esp: BTreeMap<(u32, IpAddr), IkeSpi>,
+    /// Where somebody wants to know what datagrams meet.
+    pub(super) witness: Option<Box<Witness>>,
     last_number: u64,
     last_reqid: u32,
 }
@@ -185,6 +188,7 @@ impl Shared {
             questions: BTreeMap::new(),
             kernel: BTreeMap::new(),
             esp: BTreeMap::new(),
+            witness: None,
             last_number: 0,
             last_reqid: *REQID_RANGE.start(),
         }
@@ -233,6 +237,22 @@ impl Shared {
                 sk_ei,
                 sk_er,
             })));
+        }
+    }
+
+    /// A datagram is dropped.
+    pub(super) fn dropped(&mut self, path: Path, reason: DropReason) {
+        if let Some(witness) = &mut self.witness {
+            witness.drops(reason);
+        }
+        let remote = path.remote;
+        self.event(Event::Dropped { remote, reason });
+    }
+
+    /// Somebody looks into a datagram: where that is taken down, what it is.
+    pub(super) fn reads(&mut self, message: impl FnOnce() -> Option<Message>) {
+        if let Some(witness) = &mut self.witness {
+            witness.reads(message());
         }
     }
 

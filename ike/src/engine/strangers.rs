@@ -23,6 +23,7 @@ use super::event::{DropReason, Event};
 use super::failure::{Cause, Failure, Step, StrangerFailure};
 use super::ike_sa::{self, InitRefusal};
 use super::io::Path;
+use super::situation::Situation;
 
 /// Unprotected answers that we spare for strangers in a second, and in a burst.
 const RATION: f64 = 50.0;
@@ -65,12 +66,30 @@ impl Ration {
 impl Engine {
     /// A datagram, from anybody.
     pub(super) fn datagram(&mut self, path: Path, bytes: &[u8]) {
+        let watched = self.shared.witness.is_some();
+        let met = watched.then(|| self.is_to_meet(path, bytes));
         if let Err(reason) = self.route(path, bytes) {
-            self.shared.event(Event::Dropped {
-                remote: path.remote,
-                reason,
-            });
+            self.shared.dropped(path, reason);
         }
+        if let (Some((situation, header)), Some(witness)) = (met, &mut self.shared.witness) {
+            witness.met(situation, header.as_ref());
+        }
+    }
+
+    /// What a datagram is going to meet, and its header.
+    fn is_to_meet(&self, path: Path, bytes: &[u8]) -> (Situation, Option<Header>) {
+        let Ok(header) = Header::parse(bytes) else {
+            return (Situation::NOBODY, None);
+        };
+        let contact = (header.initiator_spi, path.remote);
+        let own = match header.flags.initiator {
+            true if header.responder_spi.is_zero() => self.first_contacts.get(&contact),
+            true => Some(&header.responder_spi),
+            false => Some(&header.initiator_spi),
+        };
+        let sa = own.and_then(|own| self.ike_sas.get(own));
+        let situation = sa.map_or(Situation::NOBODY, |sa| sa.situation());
+        (situation, Some(header))
     }
 
     fn route(&mut self, path: Path, bytes: &[u8]) -> Result<(), DropReason> {

@@ -64,6 +64,10 @@ enum Command {
         /// Print it as a sequence diagram.
         #[arg(long, requires = "seed")]
         trace: bool,
+        /// Live them all, run the scripted tests of the simulator, and write down in docs/src/simulation.md which messages met
+        /// which situations.
+        #[arg(long, conflicts_with = "seed")]
+        coverage: bool,
     },
     /// Build the engine with each fault that was made on purpose, and see that the simulator finds it.
     Faults {
@@ -121,6 +125,7 @@ fn run(command: Command) -> Result<u8> {
             keep_going,
             seed,
             trace,
+            coverage,
         } => {
             let mut arguments = match seed {
                 Some(seed) => vec!["--seed".to_owned(), seed.to_string()],
@@ -130,6 +135,9 @@ fn run(command: Command) -> Result<u8> {
             };
             arguments.extend(keep_going.then(|| "--keep-going".to_owned()));
             arguments.extend(trace.then(|| "--trace".to_owned()));
+            if coverage {
+                arguments.extend(lives::coverage(&paths)?);
+            }
             lives::run(&paths, &arguments)
         }
         Command::Faults { only } => Ok(u8::from(!faults::run(&paths, only.as_deref())?)),

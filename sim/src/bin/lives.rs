@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use sim::coverage::{self, Coverage, Why};
 use sim::life::{Outcome, Scenario, live, shrink};
 
-const USAGE: &str =
-    "lives [--seeds N] [--from S] [--keep-going] [--brief] | lives --seed S [--trace]";
+const USAGE: &str = "lives [--seeds N] [--from S] [--keep-going] [--brief] [--coverage PAGE [--tests FILE]] | lives --seed S [--trace]";
 
 struct Wish {
     from: u64,
@@ -18,6 +19,10 @@ struct Wish {
     trace: bool,
     keep_going: bool,
     brief: bool,
+    /// The page that is to have the tables of what was reached.
+    coverage: Option<PathBuf>,
+    /// The file with what scripted tests have reached.
+    tests: Option<PathBuf>,
 }
 
 fn wish() -> Option<Wish> {
@@ -27,9 +32,20 @@ fn wish() -> Option<Wish> {
         trace: false,
         keep_going: false,
         brief: false,
+        coverage: None,
+        tests: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
+        if argument == "--coverage" {
+            wish.coverage = Some(arguments.next()?.into());
+            wish.keep_going = true;
+            continue;
+        }
+        if argument == "--tests" {
+            wish.tests = Some(arguments.next()?.into());
+            continue;
+        }
         let mut number = || arguments.next()?.replace('_', "").parse().ok();
         match argument.as_str() {
             "--seeds" => wish.seeds = number()?,
@@ -77,6 +93,7 @@ struct Sums {
     datagrams: u64,
     packets: u64,
     rekeyings: u64,
+    coverage: Coverage,
 }
 
 fn run(wish: &Wish) -> ExitCode {
@@ -103,6 +120,7 @@ fn run(wish: &Wish) -> ExitCode {
                     sums.datagrams += outcome.datagrams;
                     sums.packets += outcome.packets;
                     sums.rekeyings += outcome.rekeyings;
+                    sums.coverage.merge(&outcome.coverage);
                     drop(sums);
                     if let Some(violation) = outcome.violation {
                         broken.store(!wish.keep_going, Ordering::Relaxed);
@@ -143,6 +161,10 @@ fn run(wish: &Wish) -> ExitCode {
             some.join(" ")
         );
     }
+    if let Some(page) = &wish.coverage {
+        let lives = format!("{lived} lives from seed {}", wish.from);
+        return write_coverage(page, &sums.coverage, wish.tests.as_deref(), &lives);
+    }
     let Some(seed) = seen.values().flatten().min().copied() else {
         return ExitCode::SUCCESS;
     };
@@ -158,4 +180,37 @@ fn run(wish: &Wish) -> ExitCode {
     let _ = tell(&outcome);
     println!("\nagain: cargo lab sim --seed {seed} --trace");
     ExitCode::FAILURE
+}
+
+/// Puts into a page what was reached. What there was though there is a reason why not is told.
+fn write_coverage(page: &Path, lives: &Coverage, tests: Option<&Path>, lived: &str) -> ExitCode {
+    let tests = match tests.map(std::fs::read_to_string).transpose() {
+        Ok(text) => Coverage::contributed(&text.unwrap_or_default()),
+        Err(error) => {
+            eprintln!("what the tests have reached: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let part = coverage::page(lives, &tests, lived);
+    let read = std::fs::read_to_string(page);
+    let written = read.and_then(|text| match coverage::put(&text, &part) {
+        Some(text) => std::fs::write(page, text),
+        None => Err(std::io::Error::other("it has no place for the tables")),
+    });
+    if let Err(error) = written {
+        eprintln!("{}: {error}", page.display());
+        return ExitCode::from(2);
+    }
+    println!("written: {}", page.display());
+    // What is only not drawn in lives may well be done by a script.
+    let mut wrong = tests.contradictions();
+    wrong.retain(|(_, why)| matches!(why, Why::Impossible(_)));
+    wrong.extend(lives.contradictions());
+    for (cell, why) in &wrong {
+        println!("visited, though \"{}\": {cell:?}", why.words());
+    }
+    match wrong.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }

@@ -149,13 +149,15 @@ impl Gateway {
     /// A process begins that knows nothing.
     pub(super) fn begin(&mut self) {
         self.store.clear();
-        self.engine = Some(Engine::new(self.options()));
+        let mut engine = Engine::new(self.options());
+        engine.watch();
+        self.engine = Some(engine);
     }
 
     /// A process begins that goes on where one was killed.
     pub(super) fn go_on(&mut self, now: Duration, configuration: Configuration) {
         let clocks = self.clocks(now);
-        self.kernel.wall = clocks.wall;
+        self.kernel.see(clocks);
         let remains = Remains {
             configuration,
             records: self.store.clone().into_iter().collect(),
@@ -167,7 +169,9 @@ impl Gateway {
             destination: *destination,
         };
         self.table = found.map(reference).collect();
-        self.engine = Some(Engine::restore(self.options(), clocks, remains));
+        let mut engine = Engine::restore(self.options(), clocks, remains);
+        engine.watch();
+        self.engine = Some(engine);
     }
 
     /// Stores a batch: all of it, or nothing.

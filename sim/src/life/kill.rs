@@ -69,7 +69,7 @@ impl Life<'_> {
             of.store(batch);
         }
         if let Some((_, request)) = of.requests.pop_front() {
-            of.kernel.wall = of.clocks(self.now).wall;
+            of.kernel.see(of.clocks(self.now));
             of.kernel.apply_some(request, doom.done);
         }
         let reconfigures = of.flowing_after.is_some();

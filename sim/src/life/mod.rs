@@ -52,6 +52,7 @@ use ike::engine::io::{
     Output, Path, Question, QuestionId, Reply, SaReference, Transmit,
 };
 
+use crate::coverage::Coverage;
 use crate::provider;
 
 pub use scenario::{Entry, Kind, Scenario, What};
@@ -94,6 +95,8 @@ pub struct Outcome {
     pub packets: u64,
     /// SAs that were replaced.
     pub rekeyings: u64,
+    /// What its datagrams met.
+    pub coverage: Coverage,
     /// The sequence diagram, where one was asked for.
     pub diagram: String,
 }
@@ -114,6 +117,7 @@ pub fn live(scenario: &Scenario, with_diagram: bool) -> Outcome {
         datagrams: life.datagrams,
         packets: life.arrived,
         rekeyings: life.rekeyings,
+        coverage: std::mem::take(&mut life.coverage),
         diagram: life.trace.take().map(Trace::diagram).unwrap_or_default(),
         violation: life.broken,
     }
@@ -165,6 +169,7 @@ struct Life<'a> {
     arrived: u64,
     datagrams: u64,
     rekeyings: u64,
+    coverage: Coverage,
     trace: Option<Trace>,
     broken: Option<Violation>,
 }
@@ -190,6 +195,7 @@ impl<'a> Life<'a> {
             arrived: 0,
             datagrams: 0,
             rekeyings: 0,
+            coverage: Coverage::default(),
             trace: with_diagram.then(|| Trace::new(scenario.gateways)),
             broken: None,
         }
@@ -365,6 +371,7 @@ impl<'a> Life<'a> {
             return;
         };
         engine.handle(clocks, input);
+        self.coverage.add(engine.take_encounters());
         self.take_outputs(gateway);
     }
 

@@ -34,6 +34,7 @@ mod rekey_ike;
 mod rekeying;
 mod responder;
 mod send;
+mod situation;
 mod succession;
 mod traffic;
 mod volume;
@@ -53,6 +54,7 @@ use super::event::{DropReason, Event, IkeSpis};
 use super::failure::{Cause, Failure, Step};
 use super::io::{Answer, Path, Question, QuestionId};
 use super::shared::{Notice, Shared, own_spi};
+use super::situation::Message as Seen;
 use super::window::{Due, Incoming, Window};
 
 pub(super) use child_sa::{ChildSa, ChildState};
@@ -361,10 +363,7 @@ impl IkeSa {
             self.request(shared, path, header, bytes)
         };
         if let Err(reason) = dropped {
-            shared.event(Event::Dropped {
-                remote: path.remote,
-                reason,
-            });
+            shared.dropped(path, reason);
         }
         self.watch_message_ids(shared);
     }
@@ -392,6 +391,7 @@ impl IkeSa {
         let contents = parse_chain(first, &chain)
             .map_err(Cause::Malformed)
             .and_then(Contents::sort);
+        shared.reads(|| Seen::request(header.exchange, &contents));
         match contents {
             Ok(contents) => self.take_request(
                 shared,
@@ -426,6 +426,7 @@ impl IkeSa {
         let contents = parse_chain(first, &chain)
             .map_err(Cause::Malformed)
             .and_then(Contents::sort);
+        shared.reads(|| Some(Seen::response(&contents)));
         match contents {
             Ok(contents) => self.take_response(
                 shared,

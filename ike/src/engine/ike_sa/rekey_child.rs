@@ -86,6 +86,11 @@ impl Replaces {
         }
     }
 
+    /// Whether the peer has rekeyed the same meanwhile.
+    pub(super) const fn collides(&self) -> bool {
+        self.collision.is_some()
+    }
+
     /// REKEY_SA.
     pub(super) fn notify(&self) -> Payload<'static> {
         let notify = Notify::new(NotifyType::REKEY_SA, Vec::new());

@@ -18,6 +18,7 @@ use crate::engine::ike_sa::authenticate::{announced_hashes, hash_announcement};
 use crate::engine::ike_sa::{IkeSa, Keyed, State};
 use crate::engine::io::Path;
 use crate::engine::shared::{Notice, Shared};
+use crate::engine::situation;
 
 /// How many cookies we send back before we believe that somebody plays with us.
 const COOKIE_ROUNDS: u8 = 5;
@@ -131,7 +132,9 @@ pub(in crate::engine::ike_sa) fn init_response(
         return Err(DropReason::WrongAddress);
     }
     let message = Message::parse(bytes).map_err(|_| DropReason::Malformed)?;
-    let contents = Contents::sort(message.payloads).map_err(|_| DropReason::Malformed)?;
+    let contents = Contents::sort(message.payloads);
+    shared.reads(|| Some(situation::Message::response(&contents)));
+    let contents = contents.map_err(|_| DropReason::Malformed)?;
     let State::InitSent(mut state) = std::mem::replace(&mut sa.state, State::Gone) else {
         return Err(DropReason::Unexpected);
     };
