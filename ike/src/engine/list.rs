@@ -10,7 +10,9 @@ use super::snapshot::{
 };
 
 impl Engine {
-    pub(super) fn snapshot(&self) -> Snapshot {
+    /// Everything, at this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
         let entries = self
             .connections
             .order

@@ -61,7 +61,7 @@ pub(super) fn scenario(random: &mut SeededRandom, seed: u64) -> Scenario {
     }
     entries.sort_by_key(|entry: &Entry| entry.at);
     let last = entries.last().map_or(at, |entry| entry.at);
-    let mut scenario = Scenario {
+    Scenario {
         seed,
         kind,
         gateways,
@@ -72,14 +72,13 @@ pub(super) fn scenario(random: &mut SeededRandom, seed: u64) -> Scenario {
         records: Records::Off,
         entries,
         ends: last + Duration::from_secs(5) + below(random, Duration::from_secs(60)),
-    };
-    more(&mut SeededRandom::new(seed ^ MORE), &mut scenario);
-    scenario
+    }
 }
 
 /// What is drawn from a sequence of its own, so that all else stays as it was: processes that go on where one was killed,
 /// authentication anew, limits by packets.
-fn more(random: &mut SeededRandom, scenario: &mut Scenario) {
+pub(super) fn more(scenario: &mut Scenario) {
+    let random = &mut SeededRandom::new(scenario.seed ^ MORE);
     for link in &mut scenario.links {
         if random.below(5) == 0 {
             let again = |random: &mut SeededRandom| after(random, 45, 160);

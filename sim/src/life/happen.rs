@@ -13,6 +13,7 @@ impl Life<'_> {
         self.note(gateway, || "begins".to_owned());
         let of = &mut self.gateways[gateway];
         of.begin();
+        of.reconfigures = false;
         let left: Vec<_> = of.kernel.sas.keys().copied().collect();
         for (spi, destination) in left {
             of.kernel.lose(SaReference { spi, destination });
@@ -31,6 +32,7 @@ impl Life<'_> {
             flowing.retain(|child| children.contains(child));
         }
         if of.engine.is_none() {
+            of.reconfigures = true;
             return;
         }
         let before = of.requests.len();

@@ -14,6 +14,7 @@ use ike::engine::event::Event;
 use ike::engine::io::{Output, Record, RecordId};
 
 use super::gateway::Doom;
+use super::ledger::Said;
 use super::scenario::Records;
 use super::{Happening, Life};
 
@@ -72,16 +73,17 @@ impl Life<'_> {
             of.kernel.see(of.clocks(self.now));
             of.kernel.apply_some(request, doom.done);
         }
-        let reconfigures = of.flowing_after.is_some();
+        of.reconfigures = of.flowing_after.is_some();
         of.kill(self.now);
-        of.reconfigures = reconfigures;
         self.at(self.now + doom.pause, Happening::GoOn(gateway));
         self.send_packets(gateway);
     }
 
     /// An event that nobody heard, because the process was killed before it had said it.
     fn unheard(&mut self, gateway: usize, event: &Event) {
-        let _ = self.ledger.event(self.scenario, gateway, event);
+        if let Said::Down(key) = self.ledger.event(self.scenario, gateway, event) {
+            self.ledger.disarm(|other| *other == key);
+        }
     }
 
     /// Whether a process says again what the one before it had said and not stored.
@@ -114,8 +116,12 @@ impl Life<'_> {
         }
         of.go_on(self.now, configuration);
         self.take_outputs(gateway);
+        let of = &self.gateways[gateway];
+        if let Some(engine) = &of.engine {
+            self.ledger.found(gateway, &engine.snapshot(), &of.kernel);
+        }
         let of = &mut self.gateways[gateway];
-        if of.reconfigures {
+        if std::mem::take(&mut of.reconfigures) {
             if of.requests.is_empty() {
                 of.flowing = children;
             } else {

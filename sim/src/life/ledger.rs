@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ike::engine::event::{Event, IkeSpis};
+use ike::engine::snapshot::Snapshot;
+
+use crate::FakeKernel;
 
 use super::scenario::{Scenario, child_name};
 
@@ -155,6 +158,30 @@ impl Ledger {
     pub(super) fn forget(&mut self, gateway: usize) {
         self.children.retain(|(of, _), _| *of != gateway);
         self.ike_sas.remove(&gateway);
+    }
+
+    /// A process has gone on where one was killed, and has what it lists. What it does not know of was said of what was not
+    /// recorded yet, and will not be heard of again.
+    pub(super) fn found(&mut self, gateway: usize, listed: &Snapshot, kernel: &FakeKernel) {
+        let ike_sas = || listed.connections.iter().flat_map(|of| &of.ike_sas);
+        let known = |spis: &IkeSpis| ike_sas().any(|sa| sa.spis == *spis);
+        if let Some(said) = self.ike_sas.get_mut(&gateway) {
+            said.retain(known);
+        }
+        let known = |spi: u32| {
+            let mut children = ike_sas().flat_map(|sa| &sa.children);
+            children.any(|child| child.inbound.spi == spi)
+        };
+        let held = |spi: u32| kernel.sas.keys().any(|(held, _)| *held == spi);
+        for ((of, key), said) in &mut self.children {
+            let before = said.len();
+            if *of == gateway {
+                said.retain(|(inbound, _)| known(*inbound) || held(*inbound));
+            }
+            if said.len() < before {
+                self.armed.remove(key);
+            }
+        }
     }
 
     /// Loss no longer counts until both ends have these children again.

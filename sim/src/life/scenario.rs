@@ -182,6 +182,14 @@ impl Scenario {
     /// The life of this seed.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
+        let mut scenario = Self::draw_plain(seed);
+        draw::more(&mut scenario);
+        scenario
+    }
+
+    /// The same without authentication anew, limits by packets, and processes that go on where one was killed.
+    #[must_use]
+    pub fn draw_plain(seed: u64) -> Self {
         draw::scenario(&mut SeededRandom::new(seed), seed)
     }
 

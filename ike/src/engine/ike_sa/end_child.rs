@@ -160,6 +160,9 @@ impl IkeSa {
         match established.children[at].state {
             ChildState::InUse(_) => self.in_use_deleted_by_peer(shared, number),
             ChildState::Replaced(_) => self.linger(shared, number),
+            ChildState::Standby if established.children[at].instead_of.is_none() => {
+                self.linger(shared, number);
+            }
             ChildState::Installing(_) | ChildState::Standby => {
                 let mut child = established.children.remove(at);
                 let reason = Failure::new(Step::Informational, Cause::DeletedByPeer);

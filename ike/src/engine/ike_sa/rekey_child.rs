@@ -399,6 +399,7 @@ impl IkeSa {
         let Some(before) = children.iter_mut().find(holds) else {
             // Nothing is left of what it was to replace. The peer may send by it until it knows.
             let gone = new.gone();
+            new.stop_sending(shared);
             new.state = ChildState::Deleting;
             children.insert(at, new);
             return self.begin(shared, Task::DeleteChild(gone));
