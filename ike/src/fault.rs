@@ -22,5 +22,6 @@ faults! {
     "no-lingering": "an old inbound SA goes as soon as both ends know of it",
     "not-found-ignored": "CHILD_SA_NOT_FOUND leaves the Child SA as it is",
     "clear-gap": "a policy is deleted before the one in its place is added",
+    "block-not-reserved": "a process that goes on takes the IVs that the one before it has used",
     "heir-forgets": "an heir does not take over what is still to be done",
 }

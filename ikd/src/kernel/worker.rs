@@ -155,6 +155,7 @@ impl Worker {
         };
         let missing_sas = self.tell_missing(&sas);
         self.tell_waiting(&sas);
+        self.tell_dying(&sas);
         let repaired = self.reinstall(&policies).await;
         let removed = Removed {
             sas: self.remove_stale_sas(&sas).await,
@@ -186,6 +187,20 @@ impl Worker {
     fn tell_waiting(&self, sas: &[SaState]) {
         for asked in sas.iter().filter_map(acquire::waiting) {
             self.report(Report::Event(KernelEvent::Acquire(asked)));
+        }
+    }
+
+    /// SAs that have reached a soft limit, of which we may not have been told: the kernel says so once.
+    fn tell_dying(&self, sas: &[SaState]) {
+        let reached = |count: u64, limit: Option<u64>| limit.is_some_and(|limit| count >= limit);
+        let is_dying = |sa: &&SaState| {
+            let (soft, carried) = (&sa.lifetimes.soft, &sa.counters);
+            reached(carried.packets, soft.packets) || reached(carried.bytes, soft.bytes)
+        };
+        for sa in sas.iter().filter(is_dying).map(reference) {
+            if self.table.has_sa(sa) {
+                self.report(Report::Event(KernelEvent::Expire { sa, hard: false }));
+            }
         }
     }
 

@@ -32,7 +32,7 @@ pub fn run(paths: &Paths, only: Option<&str>) -> Result<bool> {
         );
         fs::write(&wrapper, script)?;
         fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
-        let output = lives::program(paths)
+        let output = lives::plain_program(paths)
             .args(["--seeds", &SEEDS.to_string(), "--brief"])
             .env("RUSTC_WORKSPACE_WRAPPER", &wrapper)
             .env("CARGO_TARGET_DIR", &directory)

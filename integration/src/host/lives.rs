@@ -18,14 +18,20 @@ pub fn program(paths: &Paths) -> Command {
     lives
 }
 
+/// The same as it is built for tests: for few lives, or for an engine that is built for them alone.
+#[must_use]
+pub fn plain_program(paths: &Paths) -> Command {
+    let mut lives = cargo(paths);
+    lives.args(["run", "--quiet", "--package", "sim", "--bin", "lives", "--"]);
+    lives
+}
+
 /// Lives so many as a stage of the tests: as the unit tests have built them, or optimised where they are many.
 pub fn hold(paths: &Paths, seeds: u64, optimised: bool) -> Result<bool> {
     let mut lives = if optimised {
         program(paths)
     } else {
-        let mut lives = cargo(paths);
-        lives.args(["run", "--quiet", "--package", "sim", "--bin", "lives", "--"]);
-        lives
+        plain_program(paths)
     };
     let status = lives.args(["--seeds", &seeds.to_string()]).status();
     Ok(status.context("starting cargo")?.success())

@@ -279,6 +279,15 @@ impl FakeKernel {
         Carries::Yes
     }
 
+    /// SAs whose soft limit is reached, as a dump tells: for after lost events.
+    #[must_use]
+    pub fn dying(&self) -> Vec<SaReference> {
+        let dying = self.lives.iter().filter(|(_, life)| life.dying);
+        let reference =
+            |(&(spi, destination), _): (&(u32, IpAddr), &Life)| SaReference { spi, destination };
+        dying.map(reference).collect()
+    }
+
     /// Deletes an SA by itself, and nobody hears of it.
     pub fn lose(&mut self, SaReference { spi, destination }: SaReference) {
         self.take((spi, destination));

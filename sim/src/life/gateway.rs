@@ -63,11 +63,7 @@ pub(super) struct Gateway {
     pub(super) unstored: VecDeque<(RecordId, Vec<Record>)>,
     /// When the last of them is.
     pub(super) stored_until: Duration,
-    /// What it has said, in words, of what may not be stored yet: the next process may say that again.
-    pub(super) said: Vec<String>,
-    /// What the process before had said of what was not stored.
-    pub(super) may_repeat: Vec<String>,
-    /// Whether the process before was killed with a new configuration in its hands.
+    /// Whether there is a new configuration whose policies the kernel has not been asked for yet.
     pub(super) reconfigures: bool,
     /// The end of its process, if it is near.
     pub(super) doom: Option<Doom>,
@@ -121,8 +117,6 @@ impl Gateway {
             store: BTreeMap::new(),
             unstored: VecDeque::new(),
             stored_until: Duration::ZERO,
-            said: Vec::new(),
-            may_repeat: Vec::new(),
             reconfigures: false,
             doom: None,
             sent: 0,
@@ -208,7 +202,6 @@ impl Gateway {
         self.asked.clear();
         self.unstored.clear();
         self.stored_until = now;
-        self.may_repeat = std::mem::take(&mut self.said);
         self.doom = None;
     }
 

@@ -4,7 +4,7 @@ use ike::config::Name;
 use ike::engine::io::{Command, Input, KernelEvent, SaReference};
 
 use super::gateway::Doom;
-use super::scenario::{What, child_name};
+use super::scenario::{Records, What, child_name};
 use super::{EVERY, Happening, Life};
 
 impl Life<'_> {
@@ -35,14 +35,21 @@ impl Life<'_> {
             of.reconfigures = true;
             return;
         }
-        let before = of.requests.len();
         self.handle(gateway, Input::Configured(Box::new(configuration)));
+        self.flows_when_done(gateway);
+    }
+
+    /// Packets of the children that are configured flow when their policies are in the kernel: when that has done all that it
+    /// was asked, or will be as soon as records are stored.
+    pub(super) fn flows_when_done(&mut self, gateway: usize) {
         let of = &mut self.gateways[gateway];
-        if of.requests.len() == before {
-            // Nothing new, or what is new already stands.
-            if before == 0 {
-                of.flowing = children;
-            }
+        if of.records == Records::Slowly && !of.unstored.is_empty() {
+            of.reconfigures = true;
+            return;
+        }
+        of.reconfigures = false;
+        if of.requests.is_empty() {
+            of.flowing = self.scenario.children_of(&of.versions);
         } else {
             of.flowing_after = Some(of.requests.len());
         }
@@ -114,6 +121,12 @@ impl Life<'_> {
                 }
             }
             What::Deaf { gateway, time } => {
+                // Where another IKE SA takes over, nothing but the first packet tells: who does not hear of it sends by the old
+                // SA for longer than that stays.
+                let links = &self.scenario.links;
+                if self.scenario.kills() || links.iter().any(|link| link.reauth != [None; 2]) {
+                    self.may_cost(gateway);
+                }
                 let until = self.now + time;
                 let process = self.gateways[gateway].process;
                 self.gateways[gateway].deaf_until = Some(until);

@@ -8,7 +8,7 @@
 //!                          are not stored some are, each as a whole: one that is torn counts as none
 //! ```
 //!
-//! What was said of what is not stored is said again. A kill costs no packet and ends nothing: what the kernel has goes on, and so does the next process.
+//! A kill costs no packet and ends nothing: what the kernel has goes on, and so does the next process.
 
 use ike::engine::event::Event;
 use ike::engine::io::{Output, Record, RecordId};
@@ -42,7 +42,8 @@ impl Life<'_> {
                 of.a_while()
             }
         };
-        let at = of.stored_until.max(self.now) + wait;
+        // Those that wait are stored together.
+        let at = of.stored_until.max(self.now + wait);
         of.stored_until = at;
         self.at(at, Happening::Stored(gateway, process));
     }
@@ -73,7 +74,7 @@ impl Life<'_> {
             of.kernel.see(of.clocks(self.now));
             of.kernel.apply_some(request, doom.done);
         }
-        of.reconfigures = of.flowing_after.is_some();
+        of.reconfigures |= of.flowing_after.is_some();
         of.kill(self.now);
         self.at(self.now + doom.pause, Happening::GoOn(gateway));
         self.send_packets(gateway);
@@ -84,21 +85,6 @@ impl Life<'_> {
         if let Said::Down(key) = self.ledger.event(self.scenario, gateway, event) {
             self.ledger.disarm(|other| *other == key);
         }
-    }
-
-    /// Whether a process says again what the one before it had said and not stored.
-    pub(super) fn is_said_again(&mut self, gateway: usize, event: &Event) -> bool {
-        let of = &mut self.gateways[gateway];
-        if of.records != Records::Slowly {
-            return false;
-        }
-        let words = format!("{event:?}");
-        if let Some(at) = of.may_repeat.iter().position(|said| *said == words) {
-            of.may_repeat.remove(at);
-            return true;
-        }
-        of.said.push(words);
-        false
     }
 
     /// A process begins that has the records of the one before.
@@ -118,15 +104,11 @@ impl Life<'_> {
         self.take_outputs(gateway);
         let of = &self.gateways[gateway];
         if let Some(engine) = &of.engine {
-            self.ledger.found(gateway, &engine.snapshot(), &of.kernel);
+            let listed = engine.snapshot();
+            (self.ledger).found(self.scenario, gateway, &listed, &of.kernel);
         }
-        let of = &mut self.gateways[gateway];
-        if std::mem::take(&mut of.reconfigures) {
-            if of.requests.is_empty() {
-                of.flowing = children;
-            } else {
-                of.flowing_after = Some(of.requests.len());
-            }
+        if self.gateways[gateway].reconfigures {
+            self.flows_when_done(gateway);
         }
     }
 }

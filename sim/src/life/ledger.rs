@@ -97,6 +97,8 @@ impl Ledger {
                     return Said::Wrong(format!("{old_spi_in:08x} was rekeyed and is not up"));
                 };
                 *known = (*spi_in, *spi_out);
+                let mut first = true;
+                current.retain(|one| one.0 != *spi_in || std::mem::take(&mut first));
                 *self.replaced.entry(key).or_default() += 1;
                 Said::Nothing
             }
@@ -161,8 +163,14 @@ impl Ledger {
     }
 
     /// A process has gone on where one was killed, and has what it lists. What it does not know of was said of what was not
-    /// recorded yet, and will not be heard of again.
-    pub(super) fn found(&mut self, gateway: usize, listed: &Snapshot, kernel: &FakeKernel) {
+    /// recorded yet, and will not be heard of again; what nobody knows of, the one before was killed before it had said it.
+    pub(super) fn found(
+        &mut self,
+        scenario: &Scenario,
+        gateway: usize,
+        listed: &Snapshot,
+        kernel: &FakeKernel,
+    ) {
         let ike_sas = || listed.connections.iter().flat_map(|of| &of.ike_sas);
         let known = |spis: &IkeSpis| ike_sas().any(|sa| sa.spis == *spis);
         if let Some(said) = self.ike_sas.get_mut(&gateway) {
@@ -180,6 +188,26 @@ impl Ledger {
             }
             if said.len() < before {
                 self.armed.remove(key);
+            }
+        }
+        for of in &listed.connections {
+            let is = |link: &usize| scenario.connection(*link) == of.connection.name;
+            let Some(link) = (0..scenario.links.len()).find(is) else {
+                continue;
+            };
+            for sa in of.ike_sas.iter().filter(|sa| sa.state == "established") {
+                self.ike_sas.entry(gateway).or_default().insert(sa.spis);
+                for child in sa.children.iter().filter(|child| child.age.is_some()) {
+                    let Some(number) = (0..8).find(|number| child_name(*number) == child.name)
+                    else {
+                        continue;
+                    };
+                    let spis = (child.inbound.spi, child.outbound.spi);
+                    let said = self.children.entry((gateway, (link, number))).or_default();
+                    if !said.contains(&spis) {
+                        said.push(spis);
+                    }
+                }
             }
         }
     }

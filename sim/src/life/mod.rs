@@ -340,10 +340,11 @@ impl<'a> Life<'a> {
                 let of = &mut self.gateways[gateway];
                 if let Some((id, batch)) = of.unstored.pop_front() {
                     of.store(batch);
-                    if of.unstored.is_empty() {
-                        of.said.clear();
-                    }
+                    let all = of.unstored.is_empty();
                     self.handle(gateway, Input::Persisted(id));
+                    if all && self.gateways[gateway].reconfigures {
+                        self.flows_when_done(gateway);
+                    }
                 }
             }
             Happening::Says(gateway, process, event) if self.runs(gateway, process) => {
@@ -542,7 +543,7 @@ impl<'a> Life<'a> {
         self.at(self.now + wait, Happening::Says(gateway, process, event));
     }
 
-    /// What the kernel has lost, and nobody heard of.
+    /// What the kernel has lost, or has used enough, and nobody heard of.
     fn compare(&mut self, gateway: usize) {
         let of = &mut self.gateways[gateway];
         of.deaf_until = None;
@@ -552,6 +553,10 @@ impl<'a> Life<'a> {
         for sa in missing {
             self.note(gateway, || format!("kernel: {:08x} is missing", sa.spi));
             self.handle(gateway, Input::KernelEvent(KernelEvent::Missing { sa }));
+        }
+        for sa in self.gateways[gateway].kernel.dying() {
+            let event = KernelEvent::Expire { sa, hard: false };
+            self.handle(gateway, Input::KernelEvent(event));
         }
     }
 
@@ -573,9 +578,6 @@ impl<'a> Life<'a> {
             Event::ChildRekeyed { .. } | Event::IkeSaRekeyed { .. }
         ) {
             self.rekeyings += 1;
-        }
-        if self.is_said_again(gateway, event) {
-            return;
         }
         match self.ledger.event(self.scenario, gateway, event) {
             Said::Nothing => {}

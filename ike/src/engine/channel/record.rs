@@ -65,6 +65,12 @@ impl Channel {
         let algorithm = provider.protection(encryption, key_bits, integrity)?;
         let mut jump = [0; 8];
         random.fill(&mut jump[2..]);
+        let reserved = if cfg!(ikd_fault = "block-not-reserved") {
+            jump = [0; 8];
+            reserved.saturating_sub(IV_BLOCK)
+        } else {
+            reserved
+        };
         let first = reserved.checked_add(u64::from_be_bytes(jump))?;
         let (own, peer) = ((own.0.0, own.1.0), (peer.0.0, peer.1.0));
         let (own_e, own_a) = (own.0.as_bytes(), own.1.as_bytes());

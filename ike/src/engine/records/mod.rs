@@ -6,7 +6,7 @@
 //!        |
 //!        '--> records of what changed, as one batch: all of it or nothing
 //!               Persist(batch)  --> stored
-//!               everything that depends on it (datagrams, kernel requests, replies)
+//!               everything that depends on it (datagrams, kernel requests, replies, events)
 //!
 //!   Engine::restore(configuration, records, kernel)  --> an engine that goes on
 //! ```
@@ -178,7 +178,7 @@ impl Engine {
             let depends = |output: &Output| {
                 matches!(
                     output,
-                    Output::Transmit(_) | Output::Kernel(..) | Output::Reply(..)
+                    Output::Transmit(_) | Output::Kernel(..) | Output::Reply(..) | Output::Event(_)
                 )
             };
             let all = std::mem::take(&mut self.shared.outputs);

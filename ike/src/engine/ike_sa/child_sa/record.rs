@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::identity::Identity;
 use crate::config::{Child, Connection, Name};
+use crate::engine::event::Event;
+use crate::engine::failure::{Cause, Failure, Step};
 use crate::engine::io::{KernelContents, OnFailure, Path, SaInstall, SaReference};
 use crate::engine::lines::Whose;
 use crate::engine::policy_table::{self, Slots};
@@ -241,6 +243,14 @@ impl ChildSa {
         let named = connection.children.iter().find(|one| one.name == name);
         let Some(child) = named.filter(fits) else {
             let known = matches!(state, ChildState::Lingering(_) | ChildState::Orphaned);
+            if matches!(state, ChildState::InUse(_) | ChildState::Orphaned) && !follows {
+                shared.event(Event::ChildDown {
+                    connection: connection.name.clone(),
+                    child: name,
+                    spi_in: inbound.spi,
+                    reason: Failure::new(Step::Start, Cause::TakenDown),
+                });
+            }
             let gone = super::Gone {
                 inbound: inbound.spi,
                 outbound: Some(outbound.spi),

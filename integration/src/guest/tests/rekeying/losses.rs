@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | does not hold it yet | the peer's, if it had answered a request to make an SA: a responder can receive before it answers (2.8) | the peer's, if it was answering ikd's request for that SA: a responder goes on by the old one until it hears a Delete or traffic by the new one (2.8) |
 //! | holds it no more | the peer's, if ikd had neither sent a Delete nor answered one since the new SA was agreed on: until then ikd may send by the old one (1.4.1); or if it was the last one that the peer held, and ikd had not asked it to delete one: then there was none to send by | ikd's |
-//! | holds it | ikd's, until somebody knows better | likewise |
+//! | holds it | ikd's, until somebody knows better | likewise; the peer's as often as its own kernel counted XfrmOutStateInvalid: it had deleted the SA while it had a packet for it in hand |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,17 +66,34 @@ struct Loss<'a> {
     receiver: &'a SaEvents,
 }
 
-/// Judges the datagrams that `from` sent and that were lost, by their numbers.
+/// Judges the datagrams that `from` sent and that were lost, by their numbers; of which its own kernel has `dropped` so many for
+/// the sake of an SA that was no longer valid.
 pub(super) fn judge(
     losses: &mut Losses,
     lost: &[u32],
+    mut dropped: u64,
     from: Side,
     kinds: [Kind; 2],
     passage: &Passage,
     kernels: &[SaEvents; 2],
 ) {
+    let holds = |packet: Esp| {
+        let (installed, deleted) = kernels[1 - from].held(packet.spi);
+        let time = packet.time;
+        installed.is_some_and(|at| at <= time) && deleted.is_none_or(|at| at > time + UNDER_WAY)
+    };
     for number in lost {
         let (by_peer, what, example) = match passage.esp[from].get(*number as usize) {
+            // Which of them that was cannot be seen: it is the one before the next that was sent, or it.
+            Some(packet) if kinds[from] != Kind::Ikd && dropped > 0 && holds(*packet) => {
+                dropped -= 1;
+                let sender = kinds[from];
+                (
+                    true,
+                    format!("that {sender}'s kernel dropped, for its SA was deleted meanwhile"),
+                    format!("number {number}"),
+                )
+            }
             Some(packet) => Loss {
                 packet: *packet,
                 from,

@@ -229,7 +229,9 @@ fn losses(
     let mut lost = Losses::new();
     for (from, way) in carried.iter().enumerate() {
         ensure!(way.doubled == 0, "{} datagrams came twice", way.doubled);
-        losses::judge(&mut lost, &way.lost, from, kinds, passage, kernels);
+        let count = |of: &[Counters; 2]| of[from].get("XfrmOutStateInvalid");
+        let dropped = count(after) - count(before);
+        losses::judge(&mut lost, &way.lost, dropped, from, kinds, passage, kernels);
     }
     let grown: Vec<_> = ["hq", "branch"]
         .iter()
