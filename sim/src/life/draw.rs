@@ -86,7 +86,7 @@ pub(super) fn more(scenario: &mut Scenario) {
         }
         let volumes: Vec<_> = (0..4)
             .map(|_| match random.below(5) {
-                0 => NonZeroU64::new(10 + random.below(40)),
+                0 => NonZeroU64::new(400 + random.below(1600)),
                 _ => None,
             })
             .collect();

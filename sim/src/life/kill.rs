@@ -105,7 +105,7 @@ impl Life<'_> {
         let of = &self.gateways[gateway];
         if let Some(engine) = &of.engine {
             let listed = engine.snapshot();
-            (self.ledger).found(self.scenario, gateway, &listed, &of.kernel);
+            (self.ledger).found(self.scenario, gateway, &listed);
         }
         if self.gateways[gateway].reconfigures {
             self.flows_when_done(gateway);

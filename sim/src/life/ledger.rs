@@ -7,8 +7,6 @@ use std::time::Duration;
 use ike::engine::event::{Event, IkeSpis};
 use ike::engine::snapshot::Snapshot;
 
-use crate::FakeKernel;
-
 use super::scenario::{Scenario, child_name};
 
 /// Which child: its link, and its number.
@@ -28,6 +26,10 @@ pub(super) struct Ledger {
     pub(super) armed: BTreeMap<ChildKey, Duration>,
     /// Children of which there are two now.
     pub(super) twice: Vec<ChildKey>,
+    /// Child SAs that a process has found when it went on, by gateway and SPI: what was not said of them may still be said.
+    listed: BTreeSet<(usize, u32)>,
+    /// The same of IKE SAs.
+    listed_ike: BTreeSet<(usize, IkeSpis)>,
     /// How often a child was replaced, by gateway and child.
     pub(super) replaced: BTreeMap<(usize, ChildKey), u64>,
 }
@@ -70,6 +72,9 @@ impl Ledger {
                 };
                 let current = self.children.entry(key).or_default();
                 if current.iter().any(|(inbound, _)| inbound == spi_in) {
+                    if self.listed.remove(&(gateway, *spi_in)) {
+                        return Said::Nothing;
+                    }
                     return Said::Wrong(format!("{spi_in:08x} is up twice"));
                 }
                 current.push((*spi_in, *spi_out));
@@ -94,6 +99,10 @@ impl Ledger {
                 let current = self.children.entry(key).or_default();
                 let known = current.iter_mut().find(|(old, _)| old == old_spi_in);
                 let Some(known) = known else {
+                    if self.listed.remove(&(gateway, *spi_in)) {
+                        *self.replaced.entry(key).or_default() += 1;
+                        return Said::Nothing;
+                    }
                     return Said::Wrong(format!("{old_spi_in:08x} was rekeyed and is not up"));
                 };
                 *known = (*spi_in, *spi_out);
@@ -120,7 +129,8 @@ impl Ledger {
                 Said::Down(key.1)
             }
             Event::IkeSaEstablished { spis, .. } => {
-                if self.ike_sas.entry(gateway).or_default().insert(*spis) {
+                let known = self.ike_sas.entry(gateway).or_default();
+                if known.insert(*spis) || self.listed_ike.remove(&(gateway, *spis)) {
                     Said::Nothing
                 } else {
                     Said::Wrong("an IKE SA was established twice".to_owned())
@@ -128,7 +138,9 @@ impl Ledger {
             }
             Event::IkeSaRekeyed { old_spis, spis, .. } => {
                 let known = self.ike_sas.entry(gateway).or_default();
-                if known.remove(old_spis) && known.insert(*spis) {
+                let before = known.remove(old_spis);
+                let listed = self.listed_ike.remove(&(gateway, *spis));
+                if before && known.insert(*spis) || listed {
                     Said::Nothing
                 } else {
                     Said::Wrong("an IKE SA was rekeyed that was not there".to_owned())
@@ -164,13 +176,7 @@ impl Ledger {
 
     /// A process has gone on where one was killed, and has what it lists. What it does not know of was said of what was not
     /// recorded yet, and will not be heard of again; what nobody knows of, the one before was killed before it had said it.
-    pub(super) fn found(
-        &mut self,
-        scenario: &Scenario,
-        gateway: usize,
-        listed: &Snapshot,
-        kernel: &FakeKernel,
-    ) {
+    pub(super) fn found(&mut self, scenario: &Scenario, gateway: usize, listed: &Snapshot) {
         let ike_sas = || listed.connections.iter().flat_map(|of| &of.ike_sas);
         let known = |spis: &IkeSpis| ike_sas().any(|sa| sa.spis == *spis);
         if let Some(said) = self.ike_sas.get_mut(&gateway) {
@@ -180,11 +186,10 @@ impl Ledger {
             let mut children = ike_sas().flat_map(|sa| &sa.children);
             children.any(|child| child.inbound.spi == spi)
         };
-        let held = |spi: u32| kernel.sas.keys().any(|(held, _)| *held == spi);
         for ((of, key), said) in &mut self.children {
             let before = said.len();
             if *of == gateway {
-                said.retain(|(inbound, _)| known(*inbound) || held(*inbound));
+                said.retain(|(inbound, _)| known(*inbound));
             }
             if said.len() < before {
                 self.armed.remove(key);
@@ -196,7 +201,9 @@ impl Ledger {
                 continue;
             };
             for sa in of.ike_sas.iter().filter(|sa| sa.state == "established") {
-                self.ike_sas.entry(gateway).or_default().insert(sa.spis);
+                if self.ike_sas.entry(gateway).or_default().insert(sa.spis) {
+                    self.listed_ike.insert((gateway, sa.spis));
+                }
                 for child in sa.children.iter().filter(|child| child.age.is_some()) {
                     let Some(number) = (0..8).find(|number| child_name(*number) == child.name)
                     else {
@@ -206,6 +213,7 @@ impl Ledger {
                     let said = self.children.entry((gateway, (link, number))).or_default();
                     if !said.contains(&spis) {
                         said.push(spis);
+                        self.listed.insert((gateway, spis.0));
                     }
                 }
             }

@@ -70,6 +70,8 @@ pub(super) struct Journal {
     last: u64,
     /// What depends on a record that is not stored yet, in order.
     waiting: VecDeque<(RecordId, Vec<Output>)>,
+    /// What waits no more: it comes before all that is still to be said.
+    released: Vec<Output>,
 }
 
 /// What is written of a connection: not why it failed last, which its peer will say again.
@@ -189,6 +191,9 @@ impl Engine {
         if !batch.is_empty() {
             self.shared.outputs.push_front(Output::Persist(id, batch));
         }
+        for output in std::mem::take(&mut self.journal.released).into_iter().rev() {
+            self.shared.outputs.push_front(output);
+        }
     }
 
     /// A batch is stored, and with it all before it: what depends on them goes out.
@@ -197,7 +202,7 @@ impl Engine {
             && *waiting <= id
             && let Some((_, outputs)) = self.journal.waiting.pop_front()
         {
-            self.shared.outputs.extend(outputs);
+            self.journal.released.extend(outputs);
         }
     }
 
