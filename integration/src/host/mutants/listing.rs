@@ -27,6 +27,8 @@ const OUT: &[&str] = &[
 ];
 /// As [`OUT`], but by the names of functions.
 const OUT_BY_NAME: &[&str] = &["fmt", "fields", "restored"];
+/// As [`OUT`], but by how the names of types end.
+const RECORD: &str = "Fields";
 /// What decides the fate of a mutant, beside itself.
 const DECIDES: &[&str] = &["Cargo.toml", "Cargo.lock", "ike", "sim"];
 
@@ -83,8 +85,8 @@ pub(super) fn all(paths: &Paths, source: &Path) -> Result<Vec<Mutant>> {
         serde_json::from_slice(&output.stdout).context("reading what cargo-mutants lists")?;
     let decides = |mutant: &Mutant| {
         let function = (mutant.function.as_ref()).map_or("", |of| of.function_name.as_str());
-        let name = function.rsplit("::").next().unwrap_or(function);
-        !OUT_BY_NAME.contains(&name)
+        let (of, name) = function.rsplit_once("::").unwrap_or(("", function));
+        !OUT_BY_NAME.contains(&name) && !of.ends_with(RECORD)
     };
     Ok(mutants.into_iter().filter(decides).collect())
 }
