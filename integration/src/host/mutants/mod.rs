@@ -72,7 +72,7 @@ pub fn run(paths: &Paths, options: &Options) -> Result<bool> {
     let root = paths.target.join("mutants");
     let directories = Directories {
         source: root.join("source"),
-        results: root.join("results.json"),
+        results: root.join(format!("results-{}-lives.json", options.lives)),
         survivors: root.join("survivors.txt"),
         benches: root.join("bench"),
     };
