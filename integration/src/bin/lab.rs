@@ -1,5 +1,6 @@
 //! `cargo lab`: the demo, the tests, and other people's scripts, on a real kernel.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use integration::host::choose::Way;
 use integration::host::docs;
 use integration::host::faults;
 use integration::host::lives;
+use integration::host::mutants;
 use integration::host::package;
 use integration::host::paths::Paths;
 use integration::host::prepare;
@@ -73,6 +75,27 @@ enum Command {
     Faults {
         /// Those whose names contain this.
         #[arg(long)]
+        only: Option<String>,
+    },
+    /// Build the engine with small changes at places that a seed draws, and see that the simulator finds them.
+    Mutants {
+        /// How many.
+        #[arg(long, default_value_t = 300)]
+        sample: usize,
+        /// Which sample.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many lives for each.
+        #[arg(long, default_value_t = 300)]
+        lives: u64,
+        /// How many are tried at a time [default: one for each core].
+        #[arg(long)]
+        jobs: Option<NonZero<usize>>,
+        /// Have the scripted simulations try what survives its lives.
+        #[arg(long)]
+        scripted: bool,
+        /// All of them whose names contain this, instead of a sample.
+        #[arg(long, conflicts_with_all = ["sample", "seed"])]
         only: Option<String>,
     },
     /// Write the generated parts of the book and of `ikctl explain`, and build the book's HTML.
@@ -141,6 +164,24 @@ fn run(command: Command) -> Result<u8> {
             lives::run(&paths, &arguments)
         }
         Command::Faults { only } => Ok(u8::from(!faults::run(&paths, only.as_deref())?)),
+        Command::Mutants {
+            sample,
+            seed,
+            lives,
+            jobs,
+            scripted,
+            only,
+        } => {
+            let options = mutants::Options {
+                sample,
+                seed,
+                lives,
+                jobs,
+                scripted,
+                only,
+            };
+            Ok(u8::from(!mutants::run(&paths, &options)?))
+        }
         Command::Docs => {
             for file in docs::write(&paths.workspace)? {
                 println!("written: {}", file.display());

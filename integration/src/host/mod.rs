@@ -11,6 +11,7 @@ pub mod choose;
 pub mod docs;
 pub mod faults;
 pub mod lives;
+pub mod mutants;
 pub mod namespaces;
 pub mod package;
 pub mod packages;

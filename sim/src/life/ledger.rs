@@ -28,7 +28,11 @@ pub(super) struct Ledger {
     pub(super) twice: Vec<ChildKey>,
     /// Child SAs that a process has found when it went on, by gateway and SPI: what was not said of them may still be said.
     listed: BTreeSet<(usize, u32)>,
+    /// Those that a process did not list when it went on: their end may still be told of.
+    missed: BTreeSet<(usize, u32)>,
     /// The same of IKE SAs.
+    missed_ike: BTreeSet<(usize, IkeSpis)>,
+    /// IKE SAs that were found.
     listed_ike: BTreeSet<(usize, IkeSpis)>,
     /// How often a child was replaced, by gateway and child.
     pub(super) replaced: BTreeMap<(usize, ChildKey), u64>,
@@ -124,6 +128,9 @@ impl Ledger {
                 let before = current.len();
                 current.retain(|(inbound, _)| inbound != spi_in);
                 if current.len() == before {
+                    if self.missed.remove(&(gateway, *spi_in)) {
+                        return Said::Nothing;
+                    }
                     return Said::Wrong(format!("{spi_in:08x} is down and was not up"));
                 }
                 Said::Down(key.1)
@@ -159,6 +166,8 @@ impl Ledger {
                     } else {
                         Said::Closed
                     }
+                } else if self.missed_ike.remove(&(gateway, *spis)) {
+                    Said::Nothing
                 } else {
                     Said::Wrong("an IKE SA was closed that was not there".to_owned())
                 }
@@ -180,6 +189,8 @@ impl Ledger {
         let ike_sas = || listed.connections.iter().flat_map(|of| &of.ike_sas);
         let known = |spis: &IkeSpis| ike_sas().any(|sa| sa.spis == *spis);
         if let Some(said) = self.ike_sas.get_mut(&gateway) {
+            let missed = said.iter().filter(|spis| !known(spis));
+            self.missed_ike.extend(missed.map(|spis| (gateway, *spis)));
             said.retain(known);
         }
         let known = |spi: u32| {
@@ -189,6 +200,9 @@ impl Ledger {
         for ((of, key), said) in &mut self.children {
             let before = said.len();
             if *of == gateway {
+                let missed = said.iter().filter(|(inbound, _)| !known(*inbound));
+                self.missed
+                    .extend(missed.map(|(inbound, _)| (gateway, *inbound)));
                 said.retain(|(inbound, _)| known(*inbound));
             }
             if said.len() < before {
