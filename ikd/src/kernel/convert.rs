@@ -83,8 +83,9 @@ pub(super) fn sa_spec(install: &SaInstall) -> Result<SaSpec, Unsayable> {
     };
     let soft = Limits {
         bytes: install.soft_volume.bytes,
+        // The kernel tells with the packet that finds the limit reached, before it counts that.
         packets: if install.tell_first_packet {
-            Some(1)
+            Some(0)
         } else {
             install.soft_volume.packets
         },

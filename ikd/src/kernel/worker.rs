@@ -192,7 +192,8 @@ impl Worker {
 
     /// SAs that have reached a soft limit, of which we may not have been told: the kernel says so once.
     fn tell_dying(&self, sas: &[SaState]) {
-        let reached = |count: u64, limit: Option<u64>| limit.is_some_and(|limit| count >= limit);
+        let reached =
+            |count: u64, limit: Option<u64>| limit.is_some_and(|limit| count >= limit.max(1));
         let is_dying = |sa: &&SaState| {
             let (soft, carried) = (&sa.lifetimes.soft, &sa.counters);
             reached(carried.packets, soft.packets) || reached(carried.bytes, soft.bytes)

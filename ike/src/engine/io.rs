@@ -324,7 +324,7 @@ pub struct SaInstall {
     /// It tells after this much, once, by a soft [`KernelEvent::Expire`]; not where it tells the first packet, for it speaks up
     /// but once.
     pub soft_volume: Volume,
-    /// Whether the kernel is to tell the first packet, as a soft [`KernelEvent::Expire`] (some tell it with the second).
+    /// Whether the kernel is to tell the first packet, as a soft [`KernelEvent::Expire`].
     pub tell_first_packet: bool,
     /// The ACQUIRE that an outbound SA answers: what the kernel keeps in its place is gone with that.
     pub answers: Option<NonZeroU32>,

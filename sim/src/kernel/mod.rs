@@ -268,8 +268,7 @@ impl FakeKernel {
             self.expire(key);
             return Carries::IsUsedUp;
         }
-        let first_is_told = sa.tell_first_packet && life.packets > 0;
-        let tells = !life.dying && (first_is_told || reached(life, sa.soft_volume));
+        let tells = !life.dying && (sa.tell_first_packet || reached(life, sa.soft_volume));
         life.packets += 1;
         life.bytes += PACKET_SIZE;
         if tells {

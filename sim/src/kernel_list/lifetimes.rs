@@ -201,25 +201,22 @@ fn soft() -> Vec<Scenario> {
                 sends(Sent::By(OUT_2)),
             ],
         ),
-        scenario(
-            "the_second_packet_on_an_inbound_sa_tells_of_the_first_once",
-            {
-                let sa = SaInstall {
-                    tell_first_packet: true,
-                    ..inbound(IN_1)
-                };
-                vec![
-                    adds(sa.clone()),
-                    lets_in(),
-                    comes_by(&sa, Received::Accepted),
-                    hears_nothing(),
-                    comes_by(&sa, Received::Accepted),
-                    Step::Hears(vec![Heard::Soft(IN_1)]),
-                    comes_by(&sa, Received::Accepted),
-                    hears_nothing(),
-                ]
-            },
-        ),
+        scenario("the_first_packet_on_an_inbound_sa_is_told_once", {
+            let sa = SaInstall {
+                tell_first_packet: true,
+                ..inbound(IN_1)
+            };
+            vec![
+                adds(sa.clone()),
+                lets_in(),
+                comes_by(&sa, Received::Accepted),
+                Step::Hears(vec![Heard::Soft(IN_1)]),
+                comes_by(&sa, Received::Accepted),
+                hears_nothing(),
+                comes_by(&sa, Received::Accepted),
+                hears_nothing(),
+            ]
+        }),
     ]
 }
 

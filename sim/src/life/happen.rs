@@ -43,7 +43,8 @@ impl Life<'_> {
     /// was asked, or will be as soon as records are stored.
     pub(super) fn flows_when_done(&mut self, gateway: usize) {
         let of = &mut self.gateways[gateway];
-        if of.records == Records::Slowly && !of.unstored.is_empty() {
+        // Where the process was killed over it, the next one has it.
+        if of.engine.is_none() || of.records == Records::Slowly && !of.unstored.is_empty() {
             of.reconfigures = true;
             return;
         }

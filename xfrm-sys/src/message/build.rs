@@ -450,7 +450,8 @@ fn lifetimes(lifetimes: &Lifetimes) -> LifetimeConfig {
     } = *soft;
     LifetimeConfig {
         soft_byte_limit: amount(bytes),
-        soft_packet_limit: amount(packets),
+        // 0 is a limit that the first packet finds reached.
+        soft_packet_limit: packets.unwrap_or(raw::XFRM_INF),
         soft_add_expires_seconds: seconds.unwrap_or(0),
         soft_use_expires_seconds: seconds_in_use.unwrap_or(0),
         hard_byte_limit: amount(hard.bytes),
