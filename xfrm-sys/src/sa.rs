@@ -122,7 +122,8 @@ pub struct Limits {
     pub seconds_in_use: Option<u64>,
     /// Bytes carried.
     pub bytes: Option<u64>,
-    /// Packets carried. Linux looks at the count before it counts, so that the packet after the last one finds the limit.
+    /// Packets carried. Linux looks at the count before it counts, so that the packet after the last one finds the limit;
+    /// a soft limit of 0 is reached by the first.
     pub packets: Option<u64>,
 }
 

@@ -301,7 +301,6 @@ fn no_limit_is_sent_as_infinity() {
         Lifetimes {
             soft: Limits {
                 bytes: Some(0),
-                packets: Some(0),
                 ..Limits::default()
             },
             ..Lifetimes::default()
@@ -322,6 +321,30 @@ fn no_limit_is_sent_as_infinity() {
         };
         assert_eq!(message.user_sa_info.lifetime_cfg, Default::default());
     }
+}
+
+#[test]
+fn a_soft_limit_of_no_packets_is_sent_as_it_is() {
+    let lifetimes = Lifetimes {
+        soft: Limits {
+            packets: Some(0),
+            ..Limits::default()
+        },
+        ..Lifetimes::default()
+    };
+    let payload = sa(
+        &SaSpec {
+            lifetimes,
+            ..spec()
+        },
+        false,
+    );
+    let XfrmMessage::AddSa(message) = XfrmMessage::parse_with_param(&payload, raw::XFRM_MSG_NEWSA)
+        .expect("as that crate reads it")
+    else {
+        panic!("NEWSA")
+    };
+    assert_eq!(message.user_sa_info.lifetime_cfg.soft_packet_limit, 0);
 }
 
 #[test]
