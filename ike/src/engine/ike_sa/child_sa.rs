@@ -110,6 +110,13 @@ pub(in crate::engine) enum ChildState {
     Lingering(Duration),
 }
 
+impl ChildState {
+    /// Whether the policies of a line are with a Child SA that stands so.
+    const fn holds_the_line(self) -> bool {
+        matches!(self, Self::InUse(_) | Self::Orphaned)
+    }
+}
+
 /// What becomes of a Child SA when the kernel has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum Then {
@@ -402,7 +409,7 @@ impl ChildSa {
 
     /// Whether the policies of its line are with it, to be taken over by a successor.
     pub(super) const fn holds_the_line(&self) -> bool {
-        matches!(self.state, ChildState::InUse(_) | ChildState::Orphaned)
+        self.state.holds_the_line()
     }
 
     /// Whether it has been said that its child is there by it.

@@ -17,6 +17,8 @@
 
 mod record;
 
+use std::time::Duration;
+
 use crate::config::Name;
 use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure, Step};
@@ -127,6 +129,22 @@ impl Established {
         asked
             || self.undecided.as_deref().is_some_and(answered)
             || self.children.iter().any(installing)
+    }
+
+    /// The one with this number is in use: those before it in its line are not any more.
+    fn make_way(&mut self, number: u64, now: Duration) {
+        let line = self.numbered(number).map(|new| new.line);
+        for child in &mut self.children {
+            if child.number == number || Some(child.line) != line {
+                continue;
+            }
+            match child.state {
+                ChildState::InUse(_) => child.state = ChildState::Replaced(now + DELETE_DUE),
+                // The peer has deleted it already, or was told when the kernel did.
+                ChildState::Orphaned => child.state = ChildState::Lingering(now + LINGER_TIME),
+                _ => {}
+            }
+        }
     }
 }
 
@@ -302,24 +320,16 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        let now = shared.now.boot;
         let line = established.numbered(number).map(|new| new.line);
         let mut task = None;
-        for child in &mut established.children {
-            if child.number == number || Some(child.line) != line {
-                continue;
-            }
-            match child.state {
-                // The peer has deleted it already, or was told when the kernel did.
-                ChildState::Orphaned => child.state = ChildState::Lingering(now + LINGER_TIME),
-                ChildState::InUse(_) if child.number == replaced => {
-                    child.state = ChildState::Deleting;
-                    task = Some(Task::DeleteChild(child.gone()));
-                }
-                ChildState::InUse(_) => child.state = ChildState::Replaced(now + DELETE_DUE),
-                _ => {}
-            }
+        if let Some(old) = established.numbered(replaced)
+            && Some(old.line) == line
+            && matches!(old.state, ChildState::InUse(_))
+        {
+            old.state = ChildState::Deleting;
+            task = Some(Task::DeleteChild(old.gone()));
         }
+        established.make_way(number, shared.now.boot);
         if let Some(task) = task.filter(|_| !cfg!(ikd_fault = "no-delete")) {
             self.begin(shared, task);
         }
@@ -337,19 +347,7 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        let now = shared.now.boot;
-        let due = now + DELETE_DUE;
-        let line = established.numbered(number).map(|new| new.line);
-        for child in &mut established.children {
-            if child.number == number || Some(child.line) != line {
-                continue;
-            }
-            match child.state {
-                ChildState::InUse(_) => child.state = ChildState::Replaced(due),
-                ChildState::Orphaned => child.state = ChildState::Lingering(now + LINGER_TIME),
-                _ => {}
-            }
-        }
+        established.make_way(number, shared.now.boot);
     }
 
     /// The kernel sends by the new one: those before it send no more.

@@ -243,7 +243,7 @@ impl ChildSa {
         let named = connection.children.iter().find(|one| one.name == name);
         let Some(child) = named.filter(fits) else {
             let known = matches!(state, ChildState::Lingering(_) | ChildState::Orphaned);
-            if matches!(state, ChildState::InUse(_) | ChildState::Orphaned) && !follows {
+            if state.holds_the_line() && !follows {
                 shared.event(Event::ChildDown {
                     connection: connection.name.clone(),
                     child: name,
