@@ -1,6 +1,6 @@
 //! What happens to the gateways of a life: operators, kernels, clocks and the network, as the scenario has it.
 
-use ike::config::Name;
+use ike::config::{Configuration, Name};
 use ike::engine::io::{Command, Input, KernelEvent, SaReference};
 
 use super::gateway::Doom;
@@ -24,26 +24,26 @@ impl Life<'_> {
 
     /// The process gets its configuration, at first or anew.
     pub(super) fn configure(&mut self, gateway: usize) {
-        let versions = self.gateways[gateway].versions.clone();
-        let configuration = self.scenario.configuration(gateway, &versions);
-        let children = self.scenario.children_of(&versions);
+        let configuration = self.configuration(gateway);
+        self.handle(gateway, Input::Configured(Box::new(configuration)));
+        self.flows_when_done(gateway);
+    }
+
+    /// What is configured now. Nothing flows any more of children that are not.
+    pub(super) fn configuration(&mut self, gateway: usize) -> Configuration {
         let of = &mut self.gateways[gateway];
+        let children = self.scenario.children_of(&of.versions);
         for (flowing, children) in of.flowing.iter_mut().zip(&children) {
             flowing.retain(|child| children.contains(child));
         }
-        if of.engine.is_none() {
-            of.reconfigures = true;
-            return;
-        }
-        self.handle(gateway, Input::Configured(Box::new(configuration)));
-        self.flows_when_done(gateway);
+        self.scenario.configuration(gateway, &of.versions)
     }
 
     /// Packets of the children that are configured flow when their policies are in the kernel: when that has done all that it
     /// was asked, or will be as soon as records are stored.
     pub(super) fn flows_when_done(&mut self, gateway: usize) {
         let of = &mut self.gateways[gateway];
-        // Where the process was killed over it, the next one has it.
+        // Where there is no process, or it was killed over it, the next one has it.
         if of.engine.is_none() || of.records == Records::Slowly && !of.unstored.is_empty() {
             of.reconfigures = true;
             return;

@@ -93,17 +93,10 @@ impl Life<'_> {
             return;
         }
         self.note(gateway, || "goes on".to_owned());
-        let versions = self.gateways[gateway].versions.clone();
-        let configuration = self.scenario.configuration(gateway, &versions);
-        let children = self.scenario.children_of(&versions);
-        let of = &mut self.gateways[gateway];
-        for (flowing, children) in of.flowing.iter_mut().zip(&children) {
-            flowing.retain(|child| children.contains(child));
-        }
-        of.go_on(self.now, configuration);
+        let configuration = self.configuration(gateway);
+        self.gateways[gateway].go_on(self.now, configuration);
         self.take_outputs(gateway);
-        let of = &self.gateways[gateway];
-        if let Some(engine) = &of.engine {
+        if let Some(engine) = &self.gateways[gateway].engine {
             let listed = engine.snapshot();
             (self.ledger).found(self.scenario, gateway, &listed);
         }

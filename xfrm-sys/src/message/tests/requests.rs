@@ -294,6 +294,21 @@ fn tunnels_without_selector_take_both_families_and_nothing_else_does_unasked() {
     }));
 }
 
+/// The limits of an SA as the other crate reads what we send.
+fn limits_sent(lifetimes: Lifetimes) -> netlink_packet_xfrm::LifetimeConfig {
+    let spec = SaSpec {
+        lifetimes,
+        ..spec()
+    };
+    let XfrmMessage::AddSa(message) =
+        XfrmMessage::parse_with_param(&sa(&spec, false), raw::XFRM_MSG_NEWSA)
+            .expect("as that crate reads it")
+    else {
+        panic!("NEWSA")
+    };
+    message.user_sa_info.lifetime_cfg
+}
+
 #[test]
 fn no_limit_is_sent_as_infinity() {
     for lifetimes in [
@@ -303,23 +318,14 @@ fn no_limit_is_sent_as_infinity() {
                 bytes: Some(0),
                 ..Limits::default()
             },
-            ..Lifetimes::default()
+            hard: Limits {
+                bytes: Some(0),
+                packets: Some(0),
+                ..Limits::default()
+            },
         },
     ] {
-        let payload = sa(
-            &SaSpec {
-                lifetimes,
-                ..spec()
-            },
-            false,
-        );
-        let XfrmMessage::AddSa(message) =
-            XfrmMessage::parse_with_param(&payload, raw::XFRM_MSG_NEWSA)
-                .expect("as that crate reads it")
-        else {
-            panic!("NEWSA")
-        };
-        assert_eq!(message.user_sa_info.lifetime_cfg, Default::default());
+        assert_eq!(limits_sent(lifetimes), Default::default());
     }
 }
 
@@ -332,19 +338,7 @@ fn a_soft_limit_of_no_packets_is_sent_as_it_is() {
         },
         ..Lifetimes::default()
     };
-    let payload = sa(
-        &SaSpec {
-            lifetimes,
-            ..spec()
-        },
-        false,
-    );
-    let XfrmMessage::AddSa(message) = XfrmMessage::parse_with_param(&payload, raw::XFRM_MSG_NEWSA)
-        .expect("as that crate reads it")
-    else {
-        panic!("NEWSA")
-    };
-    assert_eq!(message.user_sa_info.lifetime_cfg.soft_packet_limit, 0);
+    assert_eq!(limits_sent(lifetimes).soft_packet_limit, 0);
 }
 
 #[test]
