@@ -90,6 +90,15 @@ impl SaEvents {
     }
 }
 
+impl SaEvents {
+    /// Whether the kernel held the SA with this SPI all the time from one moment to another.
+    #[must_use]
+    pub fn holds(&self, spi: u32, from: Duration, to: Duration) -> bool {
+        let (installed, deleted) = self.held(spi);
+        installed.is_some_and(|at| at <= from) && deleted.is_none_or(|at| at > to)
+    }
+}
+
 impl Drop for SaEvents {
     fn drop(&mut self) {
         let _ = self.monitor.kill();

@@ -13,7 +13,7 @@
 //! In the list is what decides: the IKE SA in all its states, what keeps IKE SAs and connections, and what those decide by
 //! (windows, timers, tables). Out of it is what lives cannot judge because nothing in them depends on it: texts and figures
 //! for people (`failure`, `event`, `snapshot`, `list`, and every `Display` and `Debug`), and the records of a process for
-//! the one after it (`records`, every `record.rs`, `fields` and `restored`), since in a life the one after begins anew.
+//! the one after it (`records`, every `record.rs`, `fields` and `restored`), which only some lives go on from.
 //! What lives merely do not draw, such as certificates, is in: its mutants survive, and that shows what is not tried.
 
 mod bench;

@@ -77,11 +77,7 @@ pub(super) fn judge(
     passage: &Passage,
     kernels: &[SaEvents; 2],
 ) {
-    let holds = |packet: Esp| {
-        let (installed, deleted) = kernels[1 - from].held(packet.spi);
-        let time = packet.time;
-        installed.is_some_and(|at| at <= time) && deleted.is_none_or(|at| at > time + UNDER_WAY)
-    };
+    let holds = |Esp { time, spi }: Esp| kernels[1 - from].holds(spi, time, time + UNDER_WAY);
     for number in lost {
         let (by_peer, what, example) = match passage.esp[from].get(*number as usize) {
             // Which of them that was cannot be seen: it is the one before the next that was sent, or it.
@@ -190,26 +186,22 @@ impl Loss<'_> {
 
     /// Whether the sender had said anything about SAs that end, between the last answer to a request for a new one and `time`.
     fn sender_spoke_of_deletion(&self, time: Duration) -> bool {
+        self.sender_informed(time).next().is_some()
+    }
+
+    /// What the sender said in INFORMATIONAL exchanges, from the last answer to a request for a new SA to `time`.
+    fn sender_informed(&self, time: Duration) -> impl Iterator<Item = &Ike> {
         let after = self.messages_until(time).rev();
         after
             .take_while(|one| !one.answers_create())
-            .any(|one| one.from == self.from && one.is_informational())
+            .filter(|one| one.from == self.from && one.is_informational())
     }
 
     /// Whether the receiver had deleted the last SA that the sender could send by, and not because the sender asked for that.
     fn receiver_left_none(&self, time: Duration, deleted: Duration) -> bool {
-        let held_then = |packet: &Esp| {
-            let (installed, deleted) = self.receiver.held(packet.spi);
-            installed.is_some_and(|at| at <= time) && deleted.is_none_or(|at| at > time)
-        };
-        let mut sent_by: Vec<_> = self.passage.esp[self.from].clone();
-        sent_by.sort_by_key(|packet| packet.spi);
-        sent_by.dedup_by_key(|packet| packet.spi);
-        let after_answer = self.messages_until(deleted).rev();
-        let asked = after_answer
-            .take_while(|one| !one.answers_create())
-            .any(|one| one.from == self.from && one.is_informational() && one.is_request());
-        !asked && !sent_by.iter().any(held_then)
+        let asked = self.sender_informed(deleted).any(Ike::is_request);
+        let mut sent_by = self.passage.spis(self.from).into_iter();
+        !asked && !sent_by.any(|spi| self.receiver.holds(spi, time, time))
     }
 
     /// The last IKE messages before `time`, with how long before.

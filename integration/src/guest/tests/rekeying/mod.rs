@@ -157,8 +157,8 @@ fn replaced_under_traffic(
         back.a_second(),
         there.sent,
         back.sent,
-        passage.spis(0),
-        passage.spis(1),
+        passage.spis(0).len(),
+        passage.spis(1).len(),
     ))
 }
 

@@ -1,5 +1,6 @@
 //! What passed between the gateways while SAs were replaced: each packet once, where it comes in from the gateway that sent it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::guest::sniffer::{Frame, Kind};
@@ -130,11 +131,9 @@ impl Passage {
         count
     }
 
-    /// How many SPIs a side sent by.
-    pub(super) fn spis(&self, from: Side) -> usize {
-        let spis: std::collections::BTreeSet<_> =
-            self.esp[from].iter().map(|packet| packet.spi).collect();
-        spis.len()
+    /// The SPIs that a side sent by.
+    pub(super) fn spis(&self, from: Side) -> BTreeSet<u32> {
+        self.esp[from].iter().map(|packet| packet.spi).collect()
     }
 }
 
