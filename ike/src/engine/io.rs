@@ -330,6 +330,17 @@ pub struct SaInstall {
     pub answers: Option<NonZeroU32>,
 }
 
+impl SaInstall {
+    /// What names it in the kernel.
+    #[must_use]
+    pub const fn reference(&self) -> SaReference {
+        SaReference {
+            spi: self.spi,
+            destination: self.destination,
+        }
+    }
+}
+
 /// The direction of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Direction {

@@ -584,23 +584,23 @@ impl FakeKernel {
         Ok(())
     }
 
-    /// The policy that the kernel has under an index, or that was set under it and has taken the place of another.
+    /// The policy that was set under an index. The kernel may have it under another one, where it took a place that was
+    /// taken: who asks a real one knows which.
     fn policy_by_index(
         &self,
         index: u32,
         direction: Direction,
     ) -> Option<(SelectorPair, Direction)> {
+        let set = |policy: &PolicyInstall| (policy.index, policy.direction) == (index, direction);
         let of_kernel = |key: &(SelectorPair, Direction)| {
             key.1 == direction && (self.places.get(key)).is_some_and(|place| place.index == index)
         };
-        let set = |policy: &PolicyInstall| (policy.index, policy.direction) == (index, direction);
+        let mut policies = self.policies.iter();
+        let found = policies.find(|(_, policy)| set(policy));
         let mut keys = self.policies.keys();
-        let found = keys.find(|key| of_kernel(key)).copied();
-        found.or_else(|| {
-            let mut policies = self.policies.iter();
-            policies
-                .find(|(_, policy)| set(policy))
-                .map(|(key, _)| *key)
-        })
+        found
+            .map(|(key, _)| key)
+            .or_else(|| keys.find(|key| of_kernel(key)))
+            .copied()
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Gateway {
     pub(super) kernel: FakeKernel,
     /// How many processes there were before: what was meant for one of those is lost.
     pub(super) process: u64,
+    /// When its process began.
+    pub(super) began: Duration,
     pub(super) deadline: Option<Duration>,
     /// Kernel requests that wait, in order.
     pub(super) requests: VecDeque<(KernelId, KernelRequest)>,
@@ -98,6 +100,7 @@ impl Gateway {
             engine: None,
             kernel: FakeKernel::default(),
             process: 0,
+            began: Duration::ZERO,
             deadline: None,
             requests: VecDeque::new(),
             busy_until: Duration::ZERO,
@@ -141,7 +144,8 @@ impl Gateway {
     }
 
     /// A process begins that knows nothing.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, now: Duration) {
+        self.began = now;
         self.store.clear();
         let mut engine = Engine::new(self.options());
         engine.watch();
@@ -150,6 +154,7 @@ impl Gateway {
 
     /// A process begins that goes on where one was killed.
     pub(super) fn go_on(&mut self, now: Duration, configuration: Configuration) {
+        self.began = now;
         let clocks = self.clocks(now);
         self.kernel.see(clocks);
         let remains = Remains {

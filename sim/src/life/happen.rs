@@ -12,7 +12,7 @@ impl Life<'_> {
     pub(super) fn start(&mut self, gateway: usize) {
         self.note(gateway, || "begins".to_owned());
         let of = &mut self.gateways[gateway];
-        of.begin();
+        of.begin(self.now);
         of.reconfigures = false;
         let left: Vec<_> = of.kernel.sas.keys().copied().collect();
         for (spi, destination) in left {
@@ -46,6 +46,7 @@ impl Life<'_> {
         // Where there is no process, or it was killed over it, the next one has it.
         if of.engine.is_none() || of.records == Records::Slowly && !of.unstored.is_empty() {
             of.reconfigures = true;
+            of.flowing_after = None;
             return;
         }
         of.reconfigures = false;

@@ -103,8 +103,15 @@ impl Ledger {
                 let current = self.children.entry(key).or_default();
                 let known = current.iter_mut().find(|(old, _)| old == old_spi_in);
                 let Some(known) = known else {
+                    let replaced = self.replaced.entry(key).or_default();
                     if self.listed.remove(&(gateway, *spi_in)) {
-                        *self.replaced.entry(key).or_default() += 1;
+                        *replaced += 1;
+                        return Said::Nothing;
+                    }
+                    // What went on was replaced, and the new one ended while nobody was there to be told.
+                    if self.missed.remove(&(gateway, *old_spi_in)) {
+                        current.push((*spi_in, *spi_out));
+                        *replaced += 1;
                         return Said::Nothing;
                     }
                     return Said::Wrong(format!("{old_spi_in:08x} was rekeyed and is not up"));

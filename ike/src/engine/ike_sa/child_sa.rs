@@ -17,6 +17,7 @@
 //! Those that replaced one another are a *line*: they share the reqid and the policies, which stand with the one in use, so
 //! that a rekeying touches no policy. The kernel sends by the newest outbound SA of a reqid.
 
+mod asked;
 mod record;
 
 use std::net::IpAddr;
@@ -47,6 +48,8 @@ use super::rekeying::{Rekeying, shortened};
 use super::traffic::Traffic;
 use super::volume::Volumes;
 
+use asked::Asked;
+
 pub(super) use record::{ChildSaFields, LineFields};
 
 /// A Child SA that is in the kernel, or on its way there or from there.
@@ -72,7 +75,7 @@ pub(in crate::engine) struct ChildSa {
     /// Whether the kernel has been asked for the inbound SA, and not to delete it.
     receives: bool,
     /// What the kernel has been asked for and not answered yet; only where a successor may have to ask again.
-    asked: Vec<SaInstall>,
+    asked: Option<Box<Asked>>,
     /// The places of the line's policies, with the one that is in use.
     slots: Slots,
     /// Whether it is to take the place of one of another IKE SA, whose reqid it has.
@@ -325,7 +328,7 @@ impl ChildSa {
             is_activating: false,
             tells_first_packet: then == Then::StandsBy,
             receives: true,
-            asked: Vec::new(),
+            asked: None,
             slots: Slots::default(),
             follows: false,
             instead_of: None,
@@ -352,14 +355,15 @@ impl ChildSa {
     /// Asks for an SA, which is kept in mind until the kernel has answered.
     fn add(&mut self, shared: &Shared, install: SaInstall) -> KernelStep {
         if shared.is_recorded() {
-            self.asked.push(install.clone());
+            let asked = self.asked.get_or_insert_with(|| Asked::new(shared.now));
+            asked.installs.push(install.clone());
         }
         add(install)
     }
 
     /// The kernel has answered.
     pub(super) fn kernel_has_answered(&mut self) {
-        self.asked = Vec::new();
+        self.asked = None;
     }
 
     fn ask_kernel(&self, shared: &mut Shared, sa: IkeSpi, steps: Vec<KernelStep>) {
@@ -603,10 +607,7 @@ fn protects(path: Path, mode: Mode, reqid: u32) -> (PolicyAction, PolicyAction) 
 }
 
 fn add(install: SaInstall) -> KernelStep {
-    let reference = SaReference {
-        spi: install.spi,
-        destination: install.destination,
-    };
+    let reference = install.reference();
     KernelStep {
         action: KernelAction::AddSa(Box::new(install)),
         undo: Some(KernelAction::DeleteSa(reference)),

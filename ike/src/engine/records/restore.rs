@@ -4,7 +4,8 @@
 //!   configuration --> entries, policies that should stand
 //!   records       --> IKE SAs and Child SAs, what is under way, what operators said
 //!   kernel        --> compared with both, in this order:
-//!                       Child SAs that the kernel was asked for and has not, or not wholly: asked for again (order O1)
+//!                       Child SAs that the kernel was asked for and has not, or not wholly: asked for again (order O1),
+//!                         unless they may have been there and have ended
 //!                       policies that are missing or other: set; SAs and policies that are nobody's: deleted
 //!                       the first packet by a Child SA that stands by, if nobody was there to be told: as if told now
 //!                       SAs that should be there and are not: as if the kernel had just let them go
@@ -171,6 +172,7 @@ impl Engine {
 
     /// Makes of the kernel what it should be.
     fn compare(&mut self, kernel: &KernelContents) {
+        let now = self.shared.now;
         let children: Vec<_> = self
             .ike_sas
             .iter()
@@ -181,17 +183,22 @@ impl Engine {
             .collect();
         let on_their_way: Vec<(IkeSpi, u64)> = children
             .iter()
-            .filter(|(_, child)| child.awaits_kernel())
+            .filter(|(_, child)| child.awaits_kernel(now))
+            .map(|(own, child)| (*own, child.number))
+            .collect();
+        let mut done: Vec<(IkeSpi, u64)> = children
+            .iter()
+            .filter(|(_, child)| child.is_unanswered() && !child.awaits_kernel(now))
             .map(|(own, child)| (*own, child.number))
             .collect();
         let theirs: BTreeSet<_> = children
             .iter()
-            .filter(|(_, child)| child.awaits_kernel())
+            .filter(|(_, child)| child.awaits_kernel(now))
             .flat_map(|(_, child)| child.slots().all())
             .collect();
         let missing: Vec<SaReference> = children
             .iter()
-            .flat_map(|(_, child)| child.expected())
+            .flat_map(|(_, child)| child.expected(now))
             .filter(|sa| !kernel.sas.contains_key(sa))
             .collect();
         let is_claimed = |sa: &SaReference| {
@@ -211,7 +218,6 @@ impl Engine {
             .map(|(_, child)| child.inbound)
             .collect();
         // In order O1: what a child that is on its way still lacks.
-        let mut done = Vec::new();
         for (own, number) in on_their_way {
             let established = self.ike_sas.get(&own).and_then(|sa| sa.established());
             let mut children = established.into_iter().flat_map(|state| &state.children);

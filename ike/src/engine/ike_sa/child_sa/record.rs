@@ -12,7 +12,7 @@ use crate::config::identity::Identity;
 use crate::config::{Child, Connection, Name};
 use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure, Step};
-use crate::engine::io::{KernelContents, OnFailure, Path, SaInstall, SaReference};
+use crate::engine::io::{KernelContents, Now, OnFailure, Path, SaReference};
 use crate::engine::lines::Whose;
 use crate::engine::policy_table::{self, Slots};
 use crate::engine::records::{
@@ -25,6 +25,7 @@ use crate::wire::IkeSpi;
 use super::super::child::{priority, protected};
 use super::super::rekeying::{Rekeying, RekeyingFields};
 use super::super::traffic::Traffic;
+use super::asked::AskedFields;
 use super::{ChildSa, ChildState, Line, PolicySteps, Then, WayOut, add};
 
 /// What is written of a [`ChildSa`].
@@ -43,7 +44,7 @@ pub(in crate::engine) struct ChildSaFields {
     way_out: WayOutFields,
     is_activating: bool,
     receives: bool,
-    asked: Vec<SaInstallFields>,
+    asked: Option<AskedFields>,
     holds_policies: bool,
     follows: bool,
     instead_of: Option<u32>,
@@ -187,7 +188,7 @@ impl ChildSa {
             },
             is_activating: *is_activating,
             receives: *receives,
-            asked: asked.iter().map(SaInstallFields::from).collect(),
+            asked: asked.as_deref().map(AskedFields::from),
             holds_policies: slots.all().next().is_some(),
             follows: *follows,
             instead_of: *instead_of,
@@ -280,7 +281,7 @@ impl ChildSa {
             },
             is_activating,
             receives,
-            asked: asked.into_iter().map(SaInstall::from).collect(),
+            asked: asked.map(|asked| Box::new(asked.into())),
             slots,
             follows,
             instead_of,
@@ -308,18 +309,13 @@ impl ChildSa {
         Some(Ok(this))
     }
 
-    /// The SAs that the kernel should have: those that it has answered for.
-    pub(in crate::engine) fn expected(&self) -> impl Iterator<Item = SaReference> + '_ {
+    /// The SAs that the kernel should have: those that it has answered for, or must have.
+    pub(in crate::engine) fn expected(&self, now: Now) -> impl Iterator<Item = SaReference> + '_ {
         let receives = self.receives.then_some(self.inbound);
         let sends = matches!(self.way_out, WayOut::Installed).then_some(self.outbound);
         let sas = receives.into_iter().chain(sends);
-        sas.filter(|sa| !self.asks_for(*sa))
-    }
-
-    fn asks_for(&self, sa: SaReference) -> bool {
-        let is =
-            |install: &SaInstall| (install.spi, install.destination) == (sa.spi, sa.destination);
-        self.asked.iter().any(is)
+        let asked = (self.asked.as_deref()).filter(move |_| self.awaits_kernel(now));
+        sas.filter(move |sa| !asked.is_some_and(|asked| asked.is_for(*sa)))
     }
 
     /// The SAs that are its own, whether the kernel has them or not.
@@ -337,14 +333,9 @@ impl ChildSa {
         sa: IkeSpi,
         kernel: &KernelContents,
     ) -> bool {
-        let has = |install: &&SaInstall| {
-            let SaInstall {
-                spi, destination, ..
-            } = **install;
-            !kernel.sas.contains_key(&SaReference { spi, destination })
-        };
         let missing = |inbound| {
-            let missing = self.asked.iter().filter(has);
+            let asked = self.asked.iter().flat_map(|asked| &asked.installs);
+            let missing = asked.filter(|install| !kernel.sas.contains_key(&install.reference()));
             missing.filter(move |install| install.inbound == inbound)
         };
         let PolicySteps { inbound, outbound } = self.missing_policies(shared);
@@ -375,9 +366,16 @@ impl ChildSa {
         matches!(self.state, ChildState::Standby) && packets.is_some_and(|packets| *packets > 0)
     }
 
-    /// Whether the kernel had not answered yet.
-    pub(in crate::engine) const fn awaits_kernel(&self) -> bool {
+    /// Whether the kernel had not answered yet, as far as anybody knows.
+    pub(in crate::engine) const fn is_unanswered(&self) -> bool {
         matches!(self.state, ChildState::Installing(_)) || self.is_activating
+    }
+
+    /// Whether the kernel is to be asked again. What it may have had and let go of since then, it must not get again: its
+    /// counters would begin anew under the same key. That counts as had.
+    pub(in crate::engine) fn awaits_kernel(&self, now: Now) -> bool {
+        let over = (self.asked.as_deref()).is_some_and(|asked| asked.may_have_ended(now));
+        self.is_unanswered() && !over
     }
 
     /// The places of its policies.
