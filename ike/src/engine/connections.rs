@@ -265,6 +265,7 @@ impl Engine {
                 initial_contact,
                 peer: None,
                 turn,
+                hurries: false,
             },
         ) {
             Ok(sa) => {

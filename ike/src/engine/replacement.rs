@@ -195,6 +195,7 @@ impl Engine {
             initial_contact: false,
             peer: Some(old.path.remote.ip()),
             turn: established.reauthentication_failures(),
+            hurries: established.heir_is_lost,
         };
         let new = self.fresh_ike_spi();
         match super::ike_sa::start(&mut self.shared, new, intent) {
@@ -452,8 +453,10 @@ impl Engine {
     /// A Child SA ends whose place that of another IKE SA can take, if that is still there.
     pub(super) fn left(&mut self, connection: Name, mut child: Box<ChildSa>, failure: Failure) {
         let candidates: Vec<_> = self.shared.ike_sas_with(child.line.reqid).collect();
+        let place = (child.inbound.spi, child.inbound.destination);
+        let before = self.shared.esp.get(&place).copied();
         let lives = |own: &IkeSpi| {
-            let sa = self.ike_sas.get(own);
+            let sa = self.ike_sas.get(own).filter(|_| Some(*own) != before);
             sa.is_some_and(|sa| sa.is_established() && !sa.is_to_be_deleted())
         };
         match candidates.into_iter().find(lives) {

@@ -66,7 +66,7 @@ pub(in crate::engine) struct Established {
     /// The heir that the peer has asked for while we ask for one, too.
     pub(super) heir: Option<IkeSpi>,
     /// Whether the peer has an heir of it that we have no keys for: it only waits to be replaced as a whole.
-    pub(super) heir_is_lost: bool,
+    pub(in crate::engine) heir_is_lost: bool,
     /// Whether it counts: an heir does not, before it has inherited.
     pub(in crate::engine) announced: bool,
     /// Whether all it has is about to be an heir's, also what is still to be done.
@@ -519,7 +519,8 @@ impl IkeSa {
         }
     }
 
-    /// Authenticating again came to nothing: when it is tried again by itself, if the policy says so.
+    /// Authenticating again came to nothing: when it is tried again by itself, if the policy says so, or the IKE SA has no
+    /// heir.
     pub(in crate::engine) fn try_reauthentication_again(
         &mut self,
         shared: &mut Shared,
@@ -529,7 +530,7 @@ impl IkeSa {
             return None;
         };
         let retry_in = established.reauthentication.failed(shared, cause);
-        if established.connection.reauth_after.is_none() {
+        if established.connection.reauth_after.is_none() && !established.heir_is_lost {
             established.reauthentication.at = None;
         }
         retry_in.filter(|_| established.reauthentication.at.is_some())

@@ -73,6 +73,9 @@ use responder::{HalfOpen, Proving};
 /// How long a question may go unanswered before the attempt is dropped.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
+/// How long it may go unanswered where the peer ends in a minute what is to be replaced: there is time for another attempt.
+const HURRY: Duration = Duration::from_secs(15);
+
 /// One IKE SA.
 #[derive(Debug)]
 pub(super) struct IkeSa {
@@ -92,6 +95,8 @@ pub(super) struct IkeSa {
     pub(super) timer: Option<Duration>,
     /// How many children the engine has found to be there, or on their way.
     pub(super) counted_on: usize,
+    /// Whether it is begun in the place of one that the peer will not keep for long.
+    pub(super) hurries: bool,
     /// What it asked last.
     pub(super) question: Option<QuestionId>,
     /// The address that the peer began from, where it did.
@@ -192,6 +197,8 @@ impl IkeSa {
     fn give_up(&self) -> Duration {
         match (&self.state, &self.connection) {
             (State::Closing(_), _) => close::DELETE_TIME,
+            (State::Established(_), Some(connection)) => connection.liveness.give_up,
+            (_, Some(connection)) if self.hurries => connection.liveness.give_up.min(HURRY),
             (_, Some(connection)) => connection.liveness.give_up,
             (_, None) => ANSWER_TIME,
         }

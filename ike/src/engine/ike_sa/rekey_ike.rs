@@ -423,6 +423,7 @@ impl IkeSa {
             last_heard: Some(now),
             timer: None,
             counted_on: 0,
+            hurries: false,
             question: None,
             first_contact: None,
             predecessor: Some(self.own_spi()),

@@ -146,6 +146,7 @@ pub(in crate::engine) fn answer_init(
         last_heard: None,
         timer: None,
         counted_on: 0,
+        hurries: false,
         question: None,
         predecessor: None,
         first_contact: Some(path.remote),

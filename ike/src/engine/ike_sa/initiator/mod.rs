@@ -40,6 +40,8 @@ pub(in crate::engine) struct Intent {
     pub(in crate::engine) peer: Option<IpAddr>,
     /// How many attempts have failed before this one: of a name's addresses, each has its turn.
     pub(in crate::engine) turn: u32,
+    /// Whether it takes the place of one that the peer will not keep for long.
+    pub(in crate::engine) hurries: bool,
 }
 
 /// An attempt under way: an [`Intent`], with the credentials as they were when it began.
@@ -69,6 +71,7 @@ pub(in crate::engine) fn start(
         initial_contact,
         peer,
         turn,
+        hurries,
     } = intent;
     let host = connection.remote.host.clone();
     let there = peer.filter(|_| host.is_none());
@@ -103,6 +106,7 @@ pub(in crate::engine) fn start(
         last_heard: None,
         timer: None,
         counted_on: 0,
+        hurries,
         question: None,
         predecessor: None,
         first_contact: None,
