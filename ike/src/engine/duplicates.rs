@@ -41,7 +41,7 @@ impl Engine {
             if !established.peer.identity().matches(peer) {
                 continue;
             }
-            let stood_before = established.since < new.since;
+            let stood_before = established.authenticated < new.since;
             if initial_contact && stood_before {
                 replaced.push(other.own_spi());
                 continue;

@@ -170,7 +170,7 @@ impl Engine {
             let same_place = other.path.remote.ip() == old.path.remote.ip();
             (other.is_connecting() && same_place)
                 || other.established().is_some_and(|other| {
-                    other.since > established.since
+                    other.authenticated > established.authenticated
                         && other.peer.identity() == established.peer.identity()
                 })
         };

@@ -51,6 +51,8 @@ pub(in crate::engine) struct Established {
     pub(in crate::engine) suite: IkeSuite,
     pub(in crate::engine) children: Vec<ChildSa>,
     pub(in crate::engine) since: Duration,
+    /// Since when both ends have proved who they are: heirs have it from the one before them.
+    pub(in crate::engine) authenticated: Duration,
     pub(super) sk_d: Secret,
     pub(super) channel: Channel,
     tasks: VecDeque<Task>,
@@ -165,6 +167,7 @@ impl Established {
             suite,
             children: Vec::new(),
             since,
+            authenticated: since,
             sk_d,
             channel,
             tasks: VecDeque::new(),
@@ -200,6 +203,7 @@ impl Established {
     /// Takes what the one before it has.
     pub(super) fn take_over(&mut self, before: &mut Self) {
         self.announced = true;
+        self.authenticated = before.authenticated;
         self.redundant_until = None;
         self.connection = before.connection.clone();
         self.children = std::mem::take(&mut before.children);

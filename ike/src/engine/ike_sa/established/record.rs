@@ -28,6 +28,7 @@ pub(in crate::engine) struct EstablishedFields {
     suite: IkeSuiteFields,
     children: Vec<ChildSaFields>,
     since: Duration,
+    authenticated: Duration,
     sk_d: Hidden,
     channel: ChannelFields,
     tasks: Vec<TaskFields>,
@@ -112,6 +113,7 @@ impl Established {
             suite,
             children,
             since,
+            authenticated,
             sk_d,
             channel,
             tasks,
@@ -150,6 +152,7 @@ impl Established {
                 .map(ChildSa::fields)
                 .collect(),
             since: *since,
+            authenticated: *authenticated,
             sk_d: Hidden(sk_d.clone()),
             channel: channel.fields()?,
             tasks: tasks.iter().map(TaskFields::from).collect(),
@@ -184,6 +187,7 @@ impl Established {
             suite,
             children,
             since,
+            authenticated,
             sk_d,
             channel,
             tasks,
@@ -243,6 +247,7 @@ impl Established {
         }
         this.tasks.extend(goodbyes);
         this.rekeying = Rekeying::restored(rekeying);
+        this.authenticated = authenticated;
         this.reauthentication = Rekeying::restored(reauthentication);
         this.heir = heir.map(IkeSpi);
         this.heir_is_lost = heir_is_lost;
