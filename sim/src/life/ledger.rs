@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ike::engine::event::{Event, IkeSpis};
+use ike::engine::failure::Cause;
 use ike::engine::snapshot::Snapshot;
 
 use super::scenario::{Scenario, child_name};
@@ -161,14 +162,20 @@ impl Ledger {
                 }
             }
             Event::IkeSaClosed {
-                spis, connection, ..
+                spis,
+                connection,
+                reason,
             } => {
+                let is_silent = matches!(reason.cause, Cause::NoResponse { .. });
                 if self.ike_sas.entry(gateway).or_default().remove(spis) {
                     let link = link_of(connection).map(|link| &scenario.links[link]);
                     let again = link.is_some_and(|link| link.reauth != [None; 2]);
                     // To authenticate again is to begin anew: the old one ends, and its children go on. So it is where a
                     // process was killed while it rekeyed the IKE SA, for the private key is gone with it.
-                    if again || scenario.kills() {
+                    if is_silent {
+                        // The peer, which may have heard everything, may go on with it.
+                        Said::Failed(link_of(connection))
+                    } else if again || scenario.kills() {
                         Said::Nothing
                     } else {
                         Said::Closed

@@ -11,11 +11,12 @@
 //! Both have the reqid of the old one ([`crate::engine::lines`]), so that the policies stand as they are. When the old IKE
 //! SA ends, its Child SAs go to the new one, which receives by them what is still under way (order O4).
 
-use crate::engine::failure::Failure;
+use crate::engine::failure::{Cause, Failure};
 use crate::engine::io::Reply;
 use crate::engine::shared::{Notice, Shared};
 
 use super::child_sa::{ChildSa, ChildState, Then};
+use super::close::DELETE_TIME;
 use super::end_child::LINGER_TIME;
 use super::rekeying::{DELETE_DUE, answer_all};
 use super::{IkeSa, State};
@@ -55,7 +56,11 @@ impl IkeSa {
         failure: Failure,
     ) {
         let own = self.own_spi();
-        let until = shared.now.boot + LINGER_TIME;
+        // The peer sends by it until it has our Delete, which may have to be sent again.
+        let until = match failure.cause {
+            Cause::DeletedByPeer => shared.now.boot + LINGER_TIME,
+            _ => shared.now.boot + DELETE_TIME + LINGER_TIME,
+        };
         let State::Established(established) = &mut self.state else {
             return left.remove(shared);
         };
