@@ -650,7 +650,7 @@ impl Engine {
             .next_attempt(now)
             .into_iter()
             .chain(yields_until)
-            .chain(entry.replacements.deadline())
+            .chain(entry.replacements.deadline(self.shared.now.boot))
             .min();
         let old = std::mem::replace(&mut entry.timer, next);
         self.timers

@@ -32,6 +32,9 @@ const OLD_ONE_ENDS: Duration = Duration::from_secs(60);
 /// How long who began the winner of two may keep the loser.
 const LOSER_ENDS: Duration = Duration::from_secs(30);
 
+/// How much longer, where the new one is still to get some of its children: the peer may be asking for them.
+const LACKING_ENDS: Duration = Duration::from_secs(60);
+
 /// What is being replaced in one connection.
 #[derive(Debug, Default)]
 pub(super) struct Replacements {
@@ -47,7 +50,7 @@ struct Replacement {
     new: IkeSpi,
     /// Whether we began the new one, and so know when it does its work at both ends.
     by_us: bool,
-    /// When the old one ends in any case.
+    /// When the old one ends, if nothing is lacking; in any case, [`LACKING_ENDS`] later.
     until: Option<Duration>,
 }
 
@@ -103,9 +106,14 @@ impl Replacements {
         }
     }
 
-    /// When the next old one ends in any case.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        self.under_way.iter().filter_map(|one| one.until).min()
+    /// When the next old one ends, or ends in any case.
+    pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
+        let ends = self.under_way.iter().filter_map(|one| one.until);
+        let next = ends.map(|until| match until > now {
+            true => until,
+            false => until + LACKING_ENDS,
+        });
+        next.min()
     }
 
     fn replaces(&self, old: IkeSpi) -> bool {
@@ -260,7 +268,8 @@ impl Engine {
                 .map(|child| child.child.name.clone())
                 .filter(|child| !is_in_use(child))
                 .collect();
-            let over = one.until.is_some_and(|until| until <= now);
+            let after = |more| one.until.is_some_and(|until| until + more <= now);
+            let over = after(Duration::ZERO) && lacking.is_empty() || after(LACKING_ENDS);
             if over || (lacking.is_empty() && one.by_us && new.exchanges_nothing()) {
                 self.with_sa(one.old, |sa, shared| sa.close_for(shared, Cause::Replaced));
                 self.forget_replacement(name, one);

@@ -30,6 +30,10 @@ pub(super) struct Gateway {
     pub(super) process: u64,
     /// When its process began.
     pub(super) began: Duration,
+    /// When one was killed that others go on from.
+    pub(super) killed: Option<Duration>,
+    /// The SPIs of all inbound SAs that its kernel has ever had.
+    pub(super) had: BTreeSet<u32>,
     pub(super) deadline: Option<Duration>,
     /// Kernel requests that wait, in order.
     pub(super) requests: VecDeque<(KernelId, KernelRequest)>,
@@ -101,6 +105,8 @@ impl Gateway {
             kernel: FakeKernel::default(),
             process: 0,
             began: Duration::ZERO,
+            killed: None,
+            had: BTreeSet::new(),
             deadline: None,
             requests: VecDeque::new(),
             busy_until: Duration::ZERO,
@@ -191,6 +197,12 @@ impl Gateway {
         let killed = doom.after == 0;
         doom.after = doom.after.saturating_sub(1);
         killed
+    }
+
+    /// Takes note of what its kernel has.
+    pub(super) fn note_inbound(&mut self) {
+        let inbound = self.kernel.sas.iter().filter(|(_, sa)| sa.inbound);
+        self.had.extend(inbound.map(|((spi, _), _)| *spi));
     }
 
     /// The process ends without a word.

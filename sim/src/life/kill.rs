@@ -8,7 +8,9 @@
 //!                          are not stored some are, each as a whole: one that is torn counts as none
 //! ```
 //!
-//! A kill costs no packet and ends nothing: what the kernel has goes on, and so does the next process.
+//! A kill costs no packet and ends nothing: what the kernel has goes on, and so does the next process. But where a child was
+//! being made twice, because both ends had asked for it, that shows by what is said of it, and a process that was killed over
+//! it has not said it.
 
 use ike::engine::event::Event;
 use ike::engine::io::{Output, Record, RecordId};
@@ -73,9 +75,11 @@ impl Life<'_> {
         if let Some((_, request)) = of.requests.pop_front() {
             of.kernel.see(of.clocks(self.now));
             of.kernel.apply_some(request, doom.done);
+            of.note_inbound();
         }
         of.reconfigures |= of.flowing_after.is_some();
         of.kill(self.now);
+        of.killed = Some(self.now);
         self.at(self.now + doom.pause, Happening::GoOn(gateway));
         self.send_packets(gateway);
     }

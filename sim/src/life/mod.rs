@@ -496,6 +496,7 @@ impl<'a> Life<'a> {
                 twice = Some(spi);
             }
         }
+        of.note_inbound();
         of.table.retain(|sa| !deleted.contains(sa));
         // The first request is the configuration's; what a predecessor left and nobody has taken over goes then.
         for policy in stale.iter().filter(|policy| !set.contains(policy)) {

@@ -16,7 +16,6 @@ use crate::engine::io::Reply;
 use crate::engine::shared::{Notice, Shared};
 
 use super::child_sa::{ChildSa, ChildState, Then};
-use super::close::DELETE_TIME;
 use super::end_child::LINGER_TIME;
 use super::rekeying::{DELETE_DUE, answer_all};
 use super::{IkeSa, State};
@@ -56,10 +55,10 @@ impl IkeSa {
         failure: Failure,
     ) {
         let own = self.own_spi();
-        // The peer sends by it until it has our Delete, which may have to be sent again.
+        // The peer sends by it until it has our Delete, or ends it by itself.
         let until = match failure.cause {
             Cause::DeletedByPeer => shared.now.boot + LINGER_TIME,
-            _ => shared.now.boot + DELETE_TIME + LINGER_TIME,
+            _ => shared.now.boot + DELETE_DUE + LINGER_TIME,
         };
         let State::Established(established) = &mut self.state else {
             return left.remove(shared);
@@ -117,10 +116,15 @@ impl IkeSa {
         let mut waiters = Vec::new();
         let of_line = |child: &&mut ChildSa| child.line.reqid == reqid;
         for child in established.children.iter_mut().filter(of_line) {
-            if let ChildState::InUse(_) = child.state {
+            if child.holds_the_line() {
                 was_in_use = Some(child.inbound.spi);
                 waiters.append(&mut child.rekeying.waiters);
+                // Of one that waited for its successor, both ends know that it is gone.
+                let is_gone = matches!(child.state, ChildState::Orphaned);
                 child.is_followed(shared, until);
+                if is_gone {
+                    child.state = ChildState::Lingering(shared.now.boot);
+                }
             }
         }
         answer_all(shared, waiters, || Reply::Done);
