@@ -362,6 +362,7 @@ impl Engine {
                     child,
                     failure,
                 } => self.left(connection, child, failure),
+                Notice::LetGo { sas } => self.let_go(&sas),
                 Notice::ChildUp { connection, child } => self.child_is_now_up(&connection, &child),
                 Notice::ChildFailed {
                     connection,

@@ -25,7 +25,7 @@ use super::Engine;
 use super::event::Event;
 use super::failure::{Cause, Failure, Step};
 use super::ike_sa::{ChildSa, ChildState, IkeSa, Intent, Task};
-use super::io::{CommandId, Reply};
+use super::io::{CommandId, Reply, SaReference};
 
 /// How long a peer that has made a new IKE SA may keep the old one.
 const OLD_ONE_ENDS: Duration = Duration::from_secs(60);
@@ -114,6 +114,15 @@ impl Replacements {
             false => until + LACKING_ENDS,
         });
         next.min()
+    }
+
+    /// What was to do the work of others is replaced itself: that is for the one after it.
+    fn hand_on(&mut self, to: Replacement) {
+        for one in &mut self.under_way {
+            if one.new == to.old {
+                (one.new, one.by_us) = (to.new, to.by_us);
+            }
+        }
     }
 
     fn replaces(&self, old: IkeSpi) -> bool {
@@ -241,13 +250,14 @@ impl Engine {
         self.connections.unsettled.insert(name);
     }
 
-    /// Ends what has been replaced, and asks for what the new one still lacks.
+    /// Ends what has been replaced, and asks for what the new one still lacks. The latest first: what ends may be what was to do
+    /// the work of another.
     pub(super) fn settle_replacements(&mut self, name: &Name) {
         let now = self.shared.now.boot;
         let Some(entry) = self.connections.entries.get(name) else {
             return;
         };
-        for one in entry.replacements.under_way.clone() {
+        for one in entry.replacements.under_way.clone().into_iter().rev() {
             let established = |own| self.ike_sas.get(&own).and_then(|sa| sa.established());
             let (Some(old), Some(new)) = (established(one.old), established(one.new)) else {
                 let is_there = |own| {
@@ -270,7 +280,9 @@ impl Engine {
                 .collect();
             let after = |more| one.until.is_some_and(|until| until + more <= now);
             let over = after(Duration::ZERO) && lacking.is_empty() || after(LACKING_ENDS);
-            if over || (lacking.is_empty() && one.by_us && new.exchanges_nothing()) {
+            // One that is being rekeyed has an heir at the peer.
+            let is_free = new.exchanges_nothing() && !old.is_rekeying();
+            if over || (lacking.is_empty() && one.by_us && is_free) {
                 self.with_sa(one.old, |sa, shared| sa.close_for(shared, Cause::Replaced));
                 self.forget_replacement(name, one);
             } else if one.by_us {
@@ -320,7 +332,12 @@ impl Engine {
     }
 
     fn forget_replacement(&mut self, name: &Name, one: Replacement) {
+        let new = self.ike_sas.get(&one.new);
+        let stands = new.is_some_and(|sa| sa.is_established());
         if let Some(entry) = self.connections.entries.get_mut(name) {
+            if stands {
+                entry.replacements.hand_on(one);
+            }
             let same = |other: &Replacement| (other.old, other.new) == (one.old, one.new);
             entry.replacements.under_way.retain(|other| !same(other));
         }
@@ -471,6 +488,16 @@ impl Engine {
         match candidates.into_iter().find(lives) {
             Some(own) => self.with_sa(own, |sa, shared| sa.take_in(shared, *child, failure)),
             None => child.ends(&mut self.shared, connection, failure),
+        }
+    }
+
+    /// The peer sends no more by Child SAs that came from an IKE SA that ended: what is under way is received, and no longer.
+    pub(super) fn let_go(&mut self, sas: &[SaReference]) {
+        for sa in sas {
+            let place = (sa.spi, sa.destination);
+            if let Some(own) = self.shared.esp.get(&place).copied() {
+                self.with_sa(own, |ike_sa, shared| ike_sa.lingers_briefly(shared, *sa));
+            }
         }
     }
 }

@@ -77,6 +77,8 @@ pub(super) enum Notice {
         child: Box<ChildSa>,
         failure: Failure,
     },
+    /// The peer sends no more by these, which are what is left of an IKE SA that ended: by their inbound SAs.
+    LetGo { sas: Vec<SaReference> },
     /// The peer holds an heir that we have no keys for.
     HeirLost { old: IkeSpi },
     /// A Child SA is installed.

@@ -32,6 +32,8 @@ pub(super) struct Gateway {
     pub(super) began: Duration,
     /// When one was killed that others go on from.
     pub(super) killed: Option<Duration>,
+    /// The SPIs of SAs that its kernel has dropped by itself.
+    pub(super) dropped: BTreeSet<u32>,
     /// The SPIs of all inbound SAs that its kernel has ever had.
     pub(super) had: BTreeSet<u32>,
     pub(super) deadline: Option<Duration>,
@@ -106,6 +108,7 @@ impl Gateway {
             process: 0,
             began: Duration::ZERO,
             killed: None,
+            dropped: BTreeSet::new(),
             had: BTreeSet::new(),
             deadline: None,
             requests: VecDeque::new(),

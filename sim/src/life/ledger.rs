@@ -35,6 +35,9 @@ pub(super) struct Ledger {
     missed_ike: BTreeSet<(usize, IkeSpis)>,
     /// IKE SAs that were found.
     listed_ike: BTreeSet<(usize, IkeSpis)>,
+    /// Whether a process that goes on tells what it has found: the one before it may have been killed before it told what came
+    /// first.
+    pub(super) restoring: bool,
     /// How often a child was replaced, by gateway and child.
     pub(super) replaced: BTreeMap<(usize, ChildKey), u64>,
 }
@@ -138,6 +141,10 @@ impl Ledger {
                 if current.len() == before {
                     if self.missed.remove(&(gateway, *spi_in)) {
                         return Said::Nothing;
+                    }
+                    if self.restoring {
+                        current.clear();
+                        return Said::Down(key.1);
                     }
                     return Said::Wrong(format!("{spi_in:08x} is down and was not up"));
                 }

@@ -534,6 +534,9 @@ impl<'a> Life<'a> {
     /// The kernel says something by itself, which may be lost.
     fn kernel_says(&mut self, gateway: usize, event: KernelEvent) {
         let of = &mut self.gateways[gateway];
+        if let KernelEvent::Expire { sa, hard: true } = &event {
+            of.dropped.insert(sa.spi);
+        }
         if of.deaf_until.is_some_and(|until| self.now < until) || of.engine.is_none() {
             return;
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::channel::{Channel, ChannelFields};
 use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure};
-use crate::engine::io::Reply;
+use crate::engine::io::{Reply, SaReference};
 use crate::engine::shared::{Notice, Shared};
 use crate::wire::numbers::{ExchangeType, NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
@@ -41,6 +41,8 @@ pub(in crate::engine) struct Closing {
     tell: Option<Tell>,
     /// When we say it, where the peer is to say it first.
     pub(super) due: Option<Duration>,
+    /// The SPIs of Child SAs that another IKE SA has taken in, and that the peer may send by until it has our Delete.
+    left: Vec<SaReference>,
 }
 
 /// What is written of a [`Closing`].
@@ -54,7 +56,12 @@ pub(super) struct ClosingFields {
 impl Closing {
     /// Its fields, where it was made to be recorded.
     pub(super) fn fields(&self) -> Option<ClosingFields> {
-        let Self { channel, tell, due } = self;
+        let Self {
+            channel,
+            tell,
+            due,
+            left: _,
+        } = self;
         Some(ClosingFields {
             channel: channel.fields()?,
             tell: tell.map(|tell| tell == Tell::AuthenticationFailed),
@@ -72,6 +79,7 @@ impl Closing {
             channel: Channel::restored(shared.provider, &mut *shared.random, channel)?,
             tell,
             due,
+            left: Vec::new(),
         })
     }
 
@@ -81,6 +89,7 @@ impl Closing {
             channel: Channel::restored(shared.provider, &mut *shared.random, channel)?,
             tell: Some(Tell::Delete),
             due: Some(shared.now.boot),
+            left: Vec::new(),
         })
     }
 
@@ -105,11 +114,14 @@ impl IkeSa {
         let state = std::mem::replace(&mut self.state, State::Gone);
         let established = matches!(state, State::Established(_));
         let mut known = true;
+        let mut left = Vec::new();
         let channel = match state {
             State::Established(mut state) => {
                 for child in std::mem::take(&mut state.children) {
-                    if let Some(mut child) = self.leave(shared, child, &failure) {
-                        self.child_down(shared, &mut child, failure.clone());
+                    let inbound = child.inbound;
+                    match self.leave(shared, child, &failure) {
+                        Some(mut child) => self.child_down(shared, &mut child, failure.clone()),
+                        None => left.push(inbound),
                     }
                 }
                 let waiters = std::mem::take(&mut state.rekeying.waiters);
@@ -144,7 +156,12 @@ impl IkeSa {
             });
         }
         match channel {
-            Some(channel) if tell != Tell::Nothing => self.say_goodbye(shared, channel, tell),
+            Some(channel) if tell != Tell::Nothing => {
+                self.say_goodbye(shared, channel, tell);
+                if let State::Closing(closing) = &mut self.state {
+                    closing.left = left;
+                }
+            }
             Some(_) => self.state = State::Ghost(ghost_until(shared.now.boot)),
             None => {}
         }
@@ -156,6 +173,7 @@ impl IkeSa {
             channel,
             tell: Some(tell),
             due: None,
+            left: Vec::new(),
         }));
         if self.window.outstanding().is_none() {
             self.send_delete(shared);
@@ -168,6 +186,7 @@ impl IkeSa {
             channel,
             tell: Some(Tell::Delete),
             due: Some(until),
+            left: Vec::new(),
         }));
     }
 
@@ -202,7 +221,24 @@ impl IkeSa {
             .iter()
             .any(|delete| delete.protocol == ProtocolId::IKE)
         {
+            self.peer_lets_go(shared);
             self.state = State::Ghost(ghost_until(shared.now.boot));
+        }
+    }
+
+    /// The peer has answered our Delete.
+    pub(super) fn goodbye_answered(&mut self, shared: &mut Shared) {
+        self.peer_lets_go(shared);
+        self.state = State::Gone;
+    }
+
+    /// The peer has our Delete, or has sent one: it sends no more by what another IKE SA has taken in.
+    fn peer_lets_go(&mut self, shared: &mut Shared) {
+        if let State::Closing(closing) = &mut self.state
+            && !closing.left.is_empty()
+        {
+            let sas = std::mem::take(&mut closing.left);
+            shared.notice(Notice::LetGo { sas });
         }
     }
 

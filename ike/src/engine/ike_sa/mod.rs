@@ -523,7 +523,7 @@ impl IkeSa {
                 self.state = State::Gone;
             }
             State::Closing(closing) if closing.waits_to_delete() => self.send_delete(shared),
-            State::Closing(_) => self.state = State::Gone,
+            State::Closing(_) => self.goodbye_answered(shared),
             _ => {}
         }
     }

@@ -98,7 +98,7 @@ impl Established {
     }
 
     /// Whether we have asked for an heir, and do not know yet.
-    pub(super) fn is_rekeying(&self) -> bool {
+    pub(in crate::engine) fn is_rekeying(&self) -> bool {
         matches!(self.exchange, Some(Exchange::RekeyIke(_)))
     }
 }

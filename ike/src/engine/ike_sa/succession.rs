@@ -11,8 +11,9 @@
 //! Both have the reqid of the old one ([`crate::engine::lines`]), so that the policies stand as they are. When the old IKE
 //! SA ends, its Child SAs go to the new one, which receives by them what is still under way (order O4).
 
+use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure};
-use crate::engine::io::Reply;
+use crate::engine::io::{Reply, SaReference};
 use crate::engine::shared::{Notice, Shared};
 
 use super::child_sa::{ChildSa, ChildState, Then};
@@ -56,8 +57,9 @@ impl IkeSa {
     ) {
         let own = self.own_spi();
         // The peer sends by it until it has our Delete, or ends it by itself.
-        let until = match failure.cause {
-            Cause::DeletedByPeer => shared.now.boot + LINGER_TIME,
+        let until = match (left.state, &failure.cause) {
+            (ChildState::Lingering(until), _) => until,
+            (_, Cause::DeletedByPeer) => shared.now.boot + LINGER_TIME,
             _ => shared.now.boot + DELETE_DUE + LINGER_TIME,
         };
         let State::Established(established) = &mut self.state else {
@@ -69,26 +71,51 @@ impl IkeSa {
             return self.child_down(shared, &mut left, failure);
         };
         let number = successor.number;
-        let was_in_use = left.is_known();
+        // What traffic went by last: this one, or one whose place it was to take.
+        let in_use = left.is_known().then_some(left.inbound.spi);
+        let before = left.instead_of.take().or(in_use);
+        let was_in_use = before.is_some();
         let waits = matches!(successor.state, ChildState::Standby) && was_in_use;
         if was_in_use && successor.state == ChildState::Installing(Then::StandsBy) {
             successor.state = ChildState::Installing(Then::Succeeds);
         }
         let waiters = std::mem::take(&mut left.rekeying.waiters);
         answer_all(shared, waiters, || Reply::Done);
-        if was_in_use {
-            successor.instead_of = Some(left.inbound.spi);
+        let has_followed = successor.is_used() && !successor.follows();
+        if let Some(spi_in) = before
+            && has_followed
+        {
+            // It has been said of that one that it is up, not in whose place.
+            shared.event(Event::ChildDown {
+                connection: established.connection.name.clone(),
+                child: left.child.name.clone(),
+                spi_in,
+                reason: failure,
+            });
+        } else if was_in_use {
+            successor.instead_of = before;
         }
         left.comes_to(shared, own, successor.line, until);
-        if matches!(successor.state, ChildState::InUse(_))
-            && !successor.is_activating
-            && !successor.follows()
-        {
+        if has_followed {
             left.stop_sending(shared);
         }
         established.add(left);
         if waits {
             self.activate(shared, number);
+        }
+    }
+
+    /// The peer sends no more by this one, which came from another IKE SA.
+    pub(in crate::engine) fn lingers_briefly(&mut self, shared: &Shared, inbound: SaReference) {
+        let soon = shared.now.boot + LINGER_TIME;
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        let mut children = established.children.iter_mut();
+        if let Some(child) = children.find(|child| child.inbound == inbound)
+            && let ChildState::Lingering(until) = &mut child.state
+        {
+            *until = soon.min(*until);
         }
     }
 
