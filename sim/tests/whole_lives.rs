@@ -122,3 +122,58 @@ fn what_comes_too_late_to_replace_anything_receives_until_the_peer_knows() {
 fn a_kill_costs_nothing() {
     hold(&[56, 68, 72, 201, 230, 270, 391]);
 }
+
+#[test]
+fn an_sa_that_may_have_ended_while_nobody_was_there_is_not_asked_for_again() {
+    hold(&[37484, 67825]);
+}
+
+#[test]
+fn a_child_that_the_peer_deletes_goes_on_by_the_one_of_another_ike_sa() {
+    hold(&[3138, 6218]);
+}
+
+#[test]
+fn an_ike_sa_whose_heirs_keys_are_lost_is_made_anew_before_the_peer_ends_it() {
+    hold(&[5624, 6264]);
+}
+
+#[test]
+fn an_ike_sa_that_was_rekeyed_is_not_one_that_was_begun_just_now() {
+    hold(&[17549]);
+}
+
+#[test]
+fn an_old_ike_sas_children_receive_until_the_peer_has_the_delete() {
+    hold(&[11063, 17968]);
+}
+
+#[test]
+fn the_loser_of_two_waits_for_the_children_that_the_winner_lacks() {
+    hold(&[25769]);
+}
+
+#[test]
+fn a_child_that_waits_for_its_successor_is_told_of_when_another_ike_sa_has_it() {
+    hold(&[4896]);
+}
+
+#[test]
+fn a_child_that_went_through_several_ike_sas_is_told_of_once() {
+    hold(&[16007, 54054]);
+}
+
+#[test]
+fn an_ike_sa_that_was_replaced_twice_over_ends() {
+    hold(&[47856]);
+}
+
+#[test]
+fn who_has_asked_for_an_heir_hears_of_it_before_the_ike_sa_ends() {
+    hold(&[61049, 58036]);
+}
+
+#[test]
+fn a_policy_is_deleted_by_the_index_under_which_its_process_has_set_it() {
+    hold(&[29154, 16973]);
+}

@@ -99,9 +99,8 @@ impl Life<'_> {
         self.note(gateway, || "goes on".to_owned());
         let configuration = self.configuration(gateway);
         self.gateways[gateway].go_on(self.now, configuration);
-        self.ledger.restoring = true;
+        self.ledger.restores(gateway);
         self.take_outputs(gateway);
-        self.ledger.restoring = false;
         if let Some(engine) = &self.gateways[gateway].engine {
             let listed = engine.snapshot();
             (self.ledger).found(self.scenario, gateway, &listed);

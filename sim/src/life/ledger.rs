@@ -35,9 +35,9 @@ pub(super) struct Ledger {
     missed_ike: BTreeSet<(usize, IkeSpis)>,
     /// IKE SAs that were found.
     listed_ike: BTreeSet<(usize, IkeSpis)>,
-    /// Whether a process that goes on tells what it has found: the one before it may have been killed before it told what came
-    /// first.
-    pub(super) restoring: bool,
+    /// Gateways whose processes go on and tell what they have found: the one before may have been killed before it told what
+    /// came first.
+    restoring: BTreeSet<usize>,
     /// How often a child was replaced, by gateway and child.
     pub(super) replaced: BTreeMap<(usize, ChildKey), u64>,
 }
@@ -142,8 +142,7 @@ impl Ledger {
                     if self.missed.remove(&(gateway, *spi_in)) {
                         return Said::Nothing;
                     }
-                    if self.restoring {
-                        current.clear();
+                    if self.restoring.contains(&gateway) {
                         return Said::Down(key.1);
                     }
                     return Said::Wrong(format!("{spi_in:08x} is down and was not up"));
@@ -193,6 +192,10 @@ impl Ledger {
                     Said::Wrong("an IKE SA was closed that was not there".to_owned())
                 }
             }
+            Event::Restored { .. } => {
+                self.restoring.remove(&gateway);
+                Said::Nothing
+            }
             Event::ConnectionFailed { connection, .. } => Said::Failed(link_of(connection)),
             _ => Said::Nothing,
         }
@@ -202,6 +205,11 @@ impl Ledger {
     pub(super) fn forget(&mut self, gateway: usize) {
         self.children.retain(|(of, _), _| *of != gateway);
         self.ike_sas.remove(&gateway);
+    }
+
+    /// A process goes on where one was killed.
+    pub(super) fn restores(&mut self, gateway: usize) {
+        self.restoring.insert(gateway);
     }
 
     /// A process has gone on where one was killed, and has what it lists. What it does not know of was said of what was not
