@@ -160,7 +160,7 @@ fn a_child_that_waits_for_its_successor_is_told_of_when_another_ike_sa_has_it() 
 
 #[test]
 fn a_child_that_went_through_several_ike_sas_is_told_of_once() {
-    hold(&[16007, 54054]);
+    hold(&[16007, 25344, 54054]);
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub(super) struct Gateway {
     pub(super) began: Duration,
     /// When one was killed that others go on from.
     pub(super) killed: Option<Duration>,
+    /// When what its kernel says was no longer lost, if it ever was.
+    pub(super) hears_again: Duration,
     /// The SPIs of SAs that its kernel has dropped by itself.
     pub(super) dropped: BTreeSet<u32>,
     /// The SPIs of all inbound SAs that its kernel has ever had.
@@ -108,6 +110,7 @@ impl Gateway {
             process: 0,
             began: Duration::ZERO,
             killed: None,
+            hears_again: Duration::ZERO,
             dropped: BTreeSet::new(),
             had: BTreeSet::new(),
             deadline: None,

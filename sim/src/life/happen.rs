@@ -123,15 +123,10 @@ impl Life<'_> {
                 }
             }
             What::Deaf { gateway, time } => {
-                // Where another IKE SA takes over, nothing but the first packet tells: who does not hear of it sends by the old
-                // SA for longer than that stays.
-                let links = &self.scenario.links;
-                if self.scenario.kills() || links.iter().any(|link| link.reauth != [None; 2]) {
-                    self.may_cost(gateway);
-                }
                 let until = self.now + time;
                 let process = self.gateways[gateway].process;
                 self.gateways[gateway].deaf_until = Some(until);
+                self.gateways[gateway].hears_again = until;
                 self.at(until, Happening::Compare(gateway, process));
             }
             What::Clock { gateway, seconds } => self.gateways[gateway].clock += seconds,

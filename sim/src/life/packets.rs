@@ -150,6 +150,7 @@ impl Life<'_> {
         let went_on = sender.engine.is_some() && sender.began + SOON <= sent;
         let is_made_twice = (sender.killed).is_some_and(|at| at < sent + SHOWS && !went_on)
             && !self.gateways[gateway].had.contains(&sa.spi);
+        let is_deaf = sent < sender.hears_again + SOON && self.scenario.changes_ike_sas();
         let is_dropped = self.gateways[gateway].dropped.contains(&sa.spi);
         let kernel = &mut self.gateways[gateway].kernel;
         let held = kernel.sas.get(&(sa.spi, sa.destination));
@@ -171,7 +172,7 @@ impl Life<'_> {
             (_, _, admitted) => Some(format!("whose policy does not take it: {admitted:?}")),
         };
         self.listen(gateway);
-        if let Some(wrong) = wrong.filter(|_| counts && !is_made_twice && !is_dropped) {
+        if let Some(wrong) = wrong.filter(|_| counts && !is_made_twice && !is_deaf && !is_dropped) {
             let connection = self.scenario.connection(link);
             let text = format!(
                 "a packet of {connection}/{} by {:08x}, sent at {:.3} s, is lost at {}, {wrong}",

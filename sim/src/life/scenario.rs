@@ -199,6 +199,12 @@ impl Scenario {
         self.entries.iter().any(is)
     }
 
+    /// Whether an IKE SA may be made anew while its children stand: then only a first packet tells who answers that the peer
+    /// receives by the new ones, and whose kernel's events are lost sends by the old ones for longer than they stay.
+    pub(super) fn changes_ike_sas(&self) -> bool {
+        self.kills() || self.links.iter().any(|link| link.reauth != [None; 2])
+    }
+
     /// What a connection is called.
     #[must_use]
     pub fn connection(&self, link: usize) -> Name {

@@ -74,7 +74,7 @@ use responder::{HalfOpen, Proving};
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// How long it may go unanswered where the peer ends in a minute what is to be replaced: there is time for another attempt.
-const HURRY: Duration = Duration::from_secs(15);
+const HURRY: Duration = Duration::from_secs(8);
 
 /// One IKE SA.
 #[derive(Debug)]

@@ -65,8 +65,15 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return left.remove(shared);
         };
+        // What was to replace one that the one that ends has followed finds nothing to replace.
+        let held: Vec<_> = (established.children.iter())
+            .filter(|child| child.follows() || child.holds_the_line())
+            .map(|child| child.line)
+            .collect();
         let mut children = established.children.iter_mut();
-        let stands = |child: &&mut ChildSa| child.line.reqid == left.line.reqid && child.stands();
+        let stands = |child: &&mut ChildSa| {
+            child.line.reqid == left.line.reqid && child.stands() && held.contains(&child.line)
+        };
         let Some(successor) = children.find(stands) else {
             return self.child_down(shared, &mut left, failure);
         };
