@@ -10,7 +10,8 @@
 //! This is how both ends authenticate again (RFC 7296 section 2.8.3): rekeying does not. It also mends a connection whose
 //! IKE SA cannot go on. INITIAL_CONTACT is not claimed, for there is another IKE SA.
 //!
-//! The peer may do the same to us: then it deletes the old one, and if it has not after a minute, we do. Where both began
+//! The peer may do the same to us: then it deletes the old one, and if it has not after a minute, we do; after two, where
+//! nothing has come by some of the new one's children, for the peer may not have the answer that makes them. Where both began
 //! at once, there are two new ones, and that with the lower initiator SPI ends: who began the other one knows first that it
 //! does its work at both ends, and deletes the loser; if it has not after half a minute, who began the loser does.
 

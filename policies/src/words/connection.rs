@@ -22,7 +22,7 @@ pub(crate) static CONNECTION: Mapping = Mapping {
  key("rekey_after", Kind::Duration { least: 60, most: 30 * DAY, never: true }, "8h", "After this long, less up to a tenth by chance, the IKE SA is replaced by a new one, under which its children go on. `never`: we leave it to the peer.").default("4h"),
  key("reauth_after", Kind::Duration { least: 300, most: 365 * DAY, never: true }, "72h", "After this long, less up to a tenth by chance, both ends prove again who they are: a fresh IKE SA is made with all its children, and only then the old one is deleted, without losing a packet. Rekeying asks nobody for a proof. `never`: we leave it to the peer.").default("never"),
  key("unique", Kind::Word(&[
-    Word("replace", "The newer one replaces the older one, as soon as its children stand, or after a minute."),
+    Word("replace", "The newer one replaces the older one, as soon as its children stand, or after two minutes."),
     Word("keep", "The older one stays and the newer one ends, unless the peer says that it has no other (INITIAL_CONTACT)."),
     Word("never", "Both stay."),
  ]), "keep", "What becomes of two IKE SAs of the connection with one peer, by the identity that it has proved.").default("replace"),

@@ -162,7 +162,10 @@ impl IkeSa {
                     closing.left = left;
                 }
             }
-            Some(_) => self.state = State::Ghost(ghost_until(shared.now.boot)),
+            Some(_) => {
+                self.state = State::Ghost(ghost_until(shared.now.boot));
+                shared.notice(Notice::LetGo { sas: left });
+            }
             None => {}
         }
     }
