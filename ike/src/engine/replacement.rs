@@ -265,8 +265,12 @@ impl Engine {
                     let sa = self.ike_sas.get(&own);
                     sa.is_some_and(|sa| sa.is_established() || sa.is_connecting())
                 };
-                if !is_there(one.old) || !is_there(one.new) {
-                    self.forget_replacement(name, one);
+                let is_alone = is_there(one.old) && !is_there(one.new);
+                if (is_alone || !is_there(one.old))
+                    && self.forget_replacement(name, one)
+                    && is_alone
+                {
+                    self.with_sa(one.old, super::ike_sa::IkeSa::stays);
                 }
                 continue;
             };
@@ -332,7 +336,8 @@ impl Engine {
         }
     }
 
-    fn forget_replacement(&mut self, name: &Name, one: Replacement) {
+    /// Whether it was still under way as it is said to be.
+    fn forget_replacement(&mut self, name: &Name, one: Replacement) -> bool {
         let new = self.ike_sas.get(&one.new);
         let stands = new.is_some_and(|sa| sa.is_established());
         if let Some(entry) = self.connections.entries.get_mut(name) {
@@ -340,8 +345,12 @@ impl Engine {
                 entry.replacements.hand_on(one);
             }
             let same = |other: &Replacement| (other.old, other.new) == (one.old, one.new);
-            entry.replacements.under_way.retain(|other| !same(other));
+            let under_way = &mut entry.replacements.under_way;
+            let before = under_way.len();
+            under_way.retain(|other| !same(other));
+            return under_way.len() < before;
         }
+        false
     }
 
     /// Tells those who wait, once nothing is being replaced any more.

@@ -28,6 +28,24 @@ impl IkeSa {
         until.is_none_or(|until| until.is_some())
     }
 
+    /// The one that was to stay in its place is gone: this one stays, and traffic goes out by what stands by.
+    pub(in crate::engine) fn stays(&mut self, shared: &mut Shared) {
+        let State::Established(established) = &mut self.state else {
+            return;
+        };
+        if !established.announced || established.redundant_until.take().is_none() {
+            return;
+        }
+        let waits =
+            |child: &&ChildSa| matches!(child.state, ChildState::Standby) && child.follows();
+        let waiting: Vec<_> = (established.children.iter().filter(waits))
+            .map(|child| child.number)
+            .collect();
+        for number in waiting {
+            self.activate(shared, number);
+        }
+    }
+
     /// Leaves a Child SA to another IKE SA that has the same child; it comes back where there is none.
     pub(super) fn leave(
         &self,

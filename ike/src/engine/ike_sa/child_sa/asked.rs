@@ -44,8 +44,9 @@ impl Asked {
         let by_boot = now.boot.saturating_sub(self.at.boot);
         let by_wall = now.wall.saturating_sub(self.at.wall);
         let passed = by_boot.max(by_wall) + WHOLE;
+        let carrying = (by_boot + WHOLE).as_secs();
         let reaches = |limit: Option<u64>, fastest: u64| {
-            limit.is_some_and(|limit| passed.as_secs().saturating_mul(fastest) >= limit)
+            limit.is_some_and(|limit| carrying.saturating_mul(fastest) >= limit)
         };
         let ends = |install: &SaInstall| {
             passed >= install.hard_lifetime
