@@ -177,3 +177,13 @@ fn who_has_asked_for_an_heir_hears_of_it_before_the_ike_sa_ends() {
 fn a_policy_is_deleted_by_the_index_under_which_its_process_has_set_it() {
     hold(&[29154, 16973]);
 }
+
+#[test]
+fn what_the_kernel_has_of_a_child_that_it_cannot_take_wholly_goes_after_a_restart() {
+    hold(&[107856]);
+}
+
+#[test]
+fn the_one_of_two_ike_sas_that_was_to_go_stays_where_the_other_is_gone() {
+    hold(&[79278]);
+}

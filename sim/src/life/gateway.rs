@@ -36,6 +36,8 @@ pub(super) struct Gateway {
     pub(super) hears_again: Duration,
     /// The SPIs of SAs that its kernel has dropped by itself.
     pub(super) dropped: BTreeSet<u32>,
+    /// Whether a process was killed that had told the peer what its kernel had not done yet.
+    pub(super) is_cut_off: bool,
     /// The SPIs of all inbound SAs that its kernel has ever had.
     pub(super) had: BTreeSet<u32>,
     pub(super) deadline: Option<Duration>,
@@ -112,6 +114,7 @@ impl Gateway {
             killed: None,
             hears_again: Duration::ZERO,
             dropped: BTreeSet::new(),
+            is_cut_off: false,
             had: BTreeSet::new(),
             deadline: None,
             requests: VecDeque::new(),

@@ -10,7 +10,8 @@
 //!
 //! A kill costs no packet and ends nothing: what the kernel has goes on, and so does the next process. But where a child was
 //! being made twice, because both ends had asked for it, that shows by what is said of it, and a process that was killed over
-//! it has not said it.
+//! it has not said it. And where the peer was told that we send no more by an SA, and the kernel was not yet, packets that
+//! the kernel sends by it are lost until the next process is there.
 
 use ike::engine::event::Event;
 use ike::engine::io::{Output, Record, RecordId};
@@ -60,6 +61,8 @@ impl Life<'_> {
         let stored = !undone
             .iter()
             .any(|output| matches!(output, Output::Persist(..)));
+        let asks = |output: &Output| matches!(output, Output::Kernel(..));
+        let asked = undone.iter().any(asks);
         for output in undone {
             if let Output::Event(event) = output
                 && stored
@@ -68,6 +71,7 @@ impl Life<'_> {
             }
         }
         let of = &mut self.gateways[gateway];
+        of.is_cut_off = asked || !of.requests.is_empty();
         let batches = doom.done.min(of.unstored.len());
         for (_, batch) in of.unstored.drain(..batches).collect::<Vec<_>>() {
             of.store(batch);

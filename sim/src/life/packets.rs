@@ -148,8 +148,10 @@ impl Life<'_> {
         );
         let sender = &self.gateways[ends[end]];
         let went_on = sender.engine.is_some() && sender.began + SOON <= sent;
-        let is_made_twice = (sender.killed).is_some_and(|at| at < sent + SHOWS && !went_on)
-            && !self.gateways[gateway].had.contains(&sa.spi);
+        let receiver_had = self.gateways[gateway].had.contains(&sa.spi);
+        let is_cut_off = sender.is_cut_off && !went_on && receiver_had;
+        let is_made_twice =
+            (sender.killed).is_some_and(|at| at < sent + SHOWS && !went_on) && !receiver_had;
         let is_deaf = sent < sender.hears_again + SOON && self.scenario.changes_ike_sas();
         let is_dropped = self.gateways[gateway].dropped.contains(&sa.spi);
         let kernel = &mut self.gateways[gateway].kernel;
@@ -172,7 +174,9 @@ impl Life<'_> {
             (_, _, admitted) => Some(format!("whose policy does not take it: {admitted:?}")),
         };
         self.listen(gateway);
-        if let Some(wrong) = wrong.filter(|_| counts && !is_made_twice && !is_deaf && !is_dropped) {
+        if let Some(wrong) =
+            wrong.filter(|_| counts && !is_made_twice && !is_cut_off && !is_deaf && !is_dropped)
+        {
             let connection = self.scenario.connection(link);
             let text = format!(
                 "a packet of {connection}/{} by {:08x}, sent at {:.3} s, is lost at {}, {wrong}",

@@ -570,6 +570,8 @@ impl ChildSa {
                 });
             }
         }
+        let found = self.asked.take().map(|asked| asked.found);
+        steps.extend(found.into_iter().flatten().map(delete));
         for reference in [self.outbound, self.inbound] {
             shared.forget_esp(reference);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::Child;
 use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure, Step};
-use crate::engine::io::{KernelFailure, Path};
+use crate::engine::io::{KernelContents, KernelFailure, Path};
 use crate::engine::shared::{Notice, Shared};
 use crate::wire::numbers::{ExchangeType, KeyExchangeMethod, NotifyType, ProtocolId};
 use crate::wire::payload::Payload;
@@ -463,6 +463,22 @@ impl IkeSa {
             }
         }
         self.decide_at_last(shared);
+    }
+
+    /// After a restart: asks the kernel again for a Child SA, where it has not all of it. Whether there is something to wait
+    /// for; `None` where there is no such Child SA.
+    pub(in crate::engine) fn ask_again(
+        &mut self,
+        shared: &mut Shared,
+        number: u64,
+        kernel: &KernelContents,
+    ) -> Option<bool> {
+        let own = self.own_spi();
+        let State::Established(established) = &mut self.state else {
+            return None;
+        };
+        let child = established.numbered(number)?;
+        Some(child.ask_again(shared, own, kernel))
     }
 
     fn installed(&mut self, shared: &mut Shared, number: u64) {

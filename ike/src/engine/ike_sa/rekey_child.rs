@@ -101,7 +101,7 @@ impl Replaces {
 }
 
 impl Established {
-    fn numbered(&mut self, number: u64) -> Option<&mut ChildSa> {
+    pub(super) fn numbered(&mut self, number: u64) -> Option<&mut ChildSa> {
         let mut children = self.children.iter_mut();
         children.find(|child| child.number == number)
     }

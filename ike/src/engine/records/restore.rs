@@ -219,12 +219,9 @@ impl Engine {
             .collect();
         // In order O1: what a child that is on its way still lacks.
         for (own, number) in on_their_way {
-            let established = self.ike_sas.get(&own).and_then(|sa| sa.established());
-            let mut children = established.into_iter().flat_map(|state| &state.children);
-            let Some(child) = children.find(|child| child.number == number) else {
-                continue;
-            };
-            if !child.ask_again(&mut self.shared, own, kernel) {
+            let sa = self.ike_sas.get_mut(&own);
+            let asked = sa.and_then(|sa| sa.ask_again(&mut self.shared, number, kernel));
+            if asked == Some(false) {
                 done.push((own, number));
             }
         }

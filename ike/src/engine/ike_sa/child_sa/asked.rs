@@ -24,12 +24,18 @@ const WHOLE: Duration = Duration::from_secs(1);
 pub(super) struct Asked {
     at: Now,
     pub(super) installs: Vec<SaInstall>,
+    /// Those that the kernel turned out to have, when it was asked again for the others: it does not undo what it is not asked
+    /// for.
+    pub(super) found: Vec<SaReference>,
 }
 
 impl Asked {
     pub(super) fn new(at: Now) -> Box<Self> {
-        let installs = Vec::new();
-        Box::new(Self { at, installs })
+        Box::new(Self {
+            at,
+            installs: Vec::new(),
+            found: Vec::new(),
+        })
     }
 
     pub(super) fn is_for(&self, sa: SaReference) -> bool {
@@ -85,6 +91,7 @@ impl From<AskedFields> for Asked {
         Self {
             at: Now { boot, wall },
             installs: installs.into_iter().map(SaInstall::from).collect(),
+            found: Vec::new(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::config::identity::Identity;
 use crate::config::{Child, Connection, Name};
 use crate::engine::event::Event;
 use crate::engine::failure::{Cause, Failure, Step};
-use crate::engine::io::{KernelContents, Now, OnFailure, Path, SaReference};
+use crate::engine::io::{KernelContents, Now, OnFailure, Path, SaInstall, SaReference};
 use crate::engine::lines::Whose;
 use crate::engine::policy_table::{self, Slots};
 use crate::engine::records::{
@@ -328,7 +328,7 @@ impl ChildSa {
     /// Asks the kernel again for what it had not answered, but for what it turns out to have, in order O1. Whether there is
     /// something to wait for; if not, the kernel has done it all.
     pub(in crate::engine) fn ask_again(
-        &self,
+        &mut self,
         shared: &mut Shared,
         sa: IkeSpi,
         kernel: &KernelContents,
@@ -343,6 +343,10 @@ impl ChildSa {
         steps.extend(inbound);
         steps.extend(missing(false).cloned().map(add));
         steps.extend(outbound);
+        if let Some(asked) = &mut self.asked {
+            let all = asked.installs.iter().map(SaInstall::reference);
+            asked.found = all.filter(|sa| kernel.sas.contains_key(sa)).collect();
+        }
         let child = self.number;
         let owner = KernelOwner::Install { sa, child };
         shared.apply(owner, steps, OnFailure::Undo).is_some()
