@@ -20,6 +20,8 @@ pub enum Trouble {
     Silent,
     /// It has nothing.
     Empty,
+    /// It has another secret than the peer, and what it knows of others is wrong.
+    Wrong,
 }
 
 /// A trouble of one gateway's owner.
@@ -51,13 +53,13 @@ impl Life<'_> {
     /// What a gateway is told.
     pub(super) fn answer(&self, gateway: usize, question: Question) -> Answer {
         let of = &self.gateways[gateway];
-        let empty = of.outage.is_some_and(|outage| {
-            outage.trouble == Trouble::Empty && self.now < outage.until && is_for_owner(&question)
-        });
-        if empty {
-            return nothing(question);
+        let under_way = of.outage.filter(|outage| self.now < outage.until);
+        match under_way.map(|outage| outage.trouble) {
+            Some(Trouble::Empty) if is_for_owner(&question) => nothing(question),
+            Some(Trouble::Wrong) => something_else(question)
+                .unwrap_or_else(|question| answer(self.scenario, self.now, of, question)),
+            _ => answer(self.scenario, self.now, of, question),
         }
-        answer(self.scenario, self.now, of, question)
     }
 }
 
@@ -94,6 +96,19 @@ fn answer(scenario: &Scenario, now: Duration, of: &Gateway, question: Question) 
             })
         }
         Question::Fetch(question) => Answer::Fetched(meeting::fetch(&question.url)),
+    }
+}
+
+/// What an owner says who has something else, where there is something else to be said.
+fn something_else(question: Question) -> Result<Answer, Question> {
+    match question {
+        Question::Psk(question) => {
+            let other = b"a secret that nobody else has";
+            Ok(Answer::Psk(answer_psk(&question, Some(other), standard())))
+        }
+        Question::Resolve { .. } => Ok(Answer::Resolved(Ok(vec![meeting::nowhere()]))),
+        Question::Fetch(_) => Ok(Answer::Fetched(Ok(b"no revocation list".to_vec()))),
+        other => Err(other),
     }
 }
 

@@ -87,7 +87,8 @@ impl Shape {
         let ipv6 = || format!("fd00:{}:{number}::/64", gateway + 1);
         let port = |of: usize, port: u16| match end == of {
             true => format!("[tcp/{port}]"),
-            false => "[tcp]".to_owned(),
+            // The first end's selector says the protocol for both.
+            false => String::new(),
         };
         let texts = match self {
             Self::Network => vec![own(gateway)],

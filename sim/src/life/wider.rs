@@ -153,12 +153,14 @@ fn owners(random: &mut SeededRandom, scenario: &mut Scenario) {
     for number in 0..1 + random.below(3) {
         let trouble = match scenario.kind {
             Kind::Gentle => Trouble::Silent,
-            Kind::Lossy | Kind::Rough => pick(random, &[Trouble::Silent, Trouble::Empty]),
+            Kind::Lossy | Kind::Rough => {
+                pick(random, &[Trouble::Silent, Trouble::Empty, Trouble::Wrong])
+            }
         };
         // In a gentle life no attempt may fail of it.
         let longest = match scenario.kind {
             Kind::Gentle => 5,
-            Kind::Lossy | Kind::Rough => pick(random, &[5, 20, 100]),
+            Kind::Lossy | Kind::Rough => pick(random, &[5, 20, 100, 300]),
         };
         let what = What::Owner {
             gateway: index(random, scenario.gateways),
@@ -222,10 +224,15 @@ fn twin(random: &mut SeededRandom, scenario: &mut Scenario) {
     link.idle = [None; 2];
     // What is left of an IKE SA stays for half a minute: where two are replaced every minute, there is hardly ever rest.
     link.rekey = [None; 2];
-    // Only one of the two may take any colleague.
-    if random.below(3) == 0 {
-        link.meeting.expects[index(random, 2)] = Expects::Colleague;
+    // Where an end takes any colleague on both, the other has to say whom it means.
+    if random.below(2) == 0 {
+        let end = index(random, 2);
+        let both = random.below(2) == 0;
+        link.meeting.expects[end] = Expects::Colleague;
         scenario.links[of].meeting.expects = [Expects::Peer; 2];
+        if both {
+            scenario.links[of].meeting.expects[end] = Expects::Colleague;
+        }
     }
     scenario.links.push(link);
     let link = scenario.links.len() - 1;
