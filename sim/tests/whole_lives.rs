@@ -10,7 +10,16 @@ fn plain_ones_hold(seeds: &[u64]) {
     }
 }
 
+/// Lives that broke something before some had other promises, selectors and ways to meet.
 fn hold(seeds: &[u64]) {
+    for seed in seeds {
+        let violation = live(&Scenario::draw_narrow(*seed), false).violation;
+        assert_eq!(violation, None, "seed {seed}");
+    }
+}
+
+/// Lives as they are drawn now.
+fn all_hold(seeds: &[u64]) {
     for seed in seeds {
         let violation = live(&Scenario::draw(*seed), false).violation;
         assert_eq!(
@@ -121,6 +130,16 @@ fn what_comes_too_late_to_replace_anything_receives_until_the_peer_knows() {
 #[test]
 fn a_kill_costs_nothing() {
     hold(&[56, 68, 72, 201, 230, 270, 391]);
+}
+
+#[test]
+fn a_child_that_lies_within_a_wider_one_is_that_child_at_both_ends() {
+    all_hold(&[197, 568, 577, 694, 879, 977]);
+}
+
+#[test]
+fn who_was_taken_down_and_only_waits_is_let_in_again_after_up() {
+    all_hold(&[25]);
 }
 
 #[test]

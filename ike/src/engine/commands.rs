@@ -50,10 +50,7 @@ impl Engine {
                 },
             );
         }
-        if !entry.connection.remote.can_be_called() && entry.sas.is_empty() {
-            let failure = Failure::new(Step::Start, Cause::NoRemoteAddress);
-            return self.reply(command, Reply::Failed(Box::new(failure)));
-        }
+        let only_waits = !entry.connection.remote.can_be_called() && entry.sas.is_empty();
         let all = entry
             .connection
             .children
@@ -70,6 +67,11 @@ impl Engine {
             entry.children.entry(child.clone()).or_default().retry = Retry::default();
         }
         self.follow_promises(&name);
+        // The peer may come again, but that is all that can be done.
+        if only_waits {
+            let failure = Failure::new(Step::Start, Cause::NoRemoteAddress);
+            return self.reply(command, Reply::Failed(Box::new(failure)));
+        }
         let Some(entry) = self.connections.entries.get(&name) else {
             return;
         };

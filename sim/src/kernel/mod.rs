@@ -26,6 +26,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use ike::config::selector::{PortRange, Selector};
 use ike::config::{Mode, Volume};
 use ike::engine::io::{
     Acquire, Direction, KernelAction, KernelContents, KernelEvent, KernelFailure, KernelRequest,
@@ -44,6 +45,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 pub(crate) const PACKET_SIZE: u64 = 1000;
 /// Some protocol that no policy names, and no ports.
 const ANY_PACKET: (u8, u16, u16) = (255, 0, 0);
+const TCP: u8 = 6;
+const UDP: u8 = 17;
 const ANY_V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 /// ICMPv6 type 135.
 const NEIGHBOUR_SOLICITATION: (u8, u16, u16) = (58, 135, 0);
@@ -349,8 +352,8 @@ impl FakeKernel {
             };
         }
         let packet = Packet {
-            local: source.into(),
-            remote: destination.into(),
+            local: end_of_packet(source, carries.0, carries.1),
+            remote: end_of_packet(destination, carries.0, carries.2),
         };
         let told = self.ask(now, template, packet);
         match action {
@@ -602,5 +605,18 @@ impl FakeKernel {
             .map(|(key, _)| key)
             .or_else(|| keys.find(|key| of_kernel(key)))
             .copied()
+    }
+}
+
+/// One end of a packet, as an ACQUIRE tells of it: with its port, where it is of a protocol that has ports.
+fn end_of_packet(address: IpAddr, protocol: u8, port: u16) -> Selector {
+    let whole = Selector::from(address);
+    match PortRange::new(port, port).filter(|_| [TCP, UDP].contains(&protocol)) {
+        Some(ports) => Selector {
+            protocol,
+            ports,
+            ..whole
+        },
+        None => whole,
     }
 }

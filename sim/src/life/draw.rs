@@ -3,11 +3,13 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use ike::config::{Keep, Liveness};
+use ike::config::{Keep, Limits, Liveness, WithoutSa};
 
 use crate::SeededRandom;
 
+use super::meeting::Meeting;
 use super::scenario::{Entry, Kind, Link, Records, Scenario, Spec, What};
+use super::shape::Shape;
 use super::weather::{Weather, below};
 
 const IKE: [&str; 4] = [
@@ -67,6 +69,8 @@ pub(super) fn scenario(random: &mut SeededRandom, seed: u64) -> Scenario {
         gateways,
         starts,
         links,
+        limits: vec![Limits::default(); gateways],
+        moves_at: Duration::ZERO,
         weather,
         slowness,
         records: Records::Off,
@@ -120,12 +124,12 @@ pub(super) fn more(scenario: &mut Scenario) {
     scenario.entries.sort_by_key(|entry| entry.at);
 }
 
-fn pick<T: Copy>(random: &mut SeededRandom, from: &[T]) -> T {
+pub(super) fn pick<T: Copy>(random: &mut SeededRandom, from: &[T]) -> T {
     let count = u64::try_from(from.len()).expect("short lists");
     from[usize::try_from(random.below(count)).expect("below a length")]
 }
 
-fn index(random: &mut SeededRandom, length: usize) -> usize {
+pub(super) fn index(random: &mut SeededRandom, length: usize) -> usize {
     let bound = u64::try_from(length).expect("short lists");
     usize::try_from(random.below(bound)).expect("below a length")
 }
@@ -175,6 +179,11 @@ fn link(random: &mut SeededRandom, kind: Kind, ends: [usize; 2]) -> Link {
         rekey,
         reauth: [None; 2],
         liveness,
+        meeting: Meeting::default(),
+        idle: [None; 2],
+        without_sa: [WithoutSa::default(); 2],
+        shapes: [Shape::default(); 4],
+        priorities: false,
         versions,
     }
 }

@@ -4,23 +4,23 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ike::auth::ask::answer_psk;
 use ike::config::Configuration;
-use ike::crypto::{Secret, standard};
+use ike::crypto::Secret;
 use ike::engine::io::{
-    Answer, CommandId, Direction, KernelId, KernelRequest, Now, Question, Record, RecordId,
-    RecordKey, Remains, SaReference, SelectorPair,
+    CommandId, Direction, KernelId, KernelRequest, Now, Record, RecordId, RecordKey, Remains,
+    SaReference, SelectorPair,
 };
 use ike::engine::{Engine, Options, Persistence, RandomSource};
 
 use crate::node::WALL;
-use crate::setup::SECRET;
 use crate::{FakeKernel, SeededRandom, provider};
 
+use super::owner::Outage;
 use super::scenario::{NAMES, Records, Scenario, address};
 
 /// One gateway.
 pub(super) struct Gateway {
+    pub(super) number: usize,
     pub(super) name: &'static str,
     pub(super) address: IpAddr,
     /// `None` between a kill and what follows it.
@@ -77,6 +77,10 @@ pub(super) struct Gateway {
     pub(super) stored_until: Duration,
     /// Whether there is a new configuration whose policies the kernel has not been asked for yet.
     pub(super) reconfigures: bool,
+    /// What is wrong with the owner of its secrets.
+    pub(super) outage: Option<Outage>,
+    /// Whether its process is saying goodbye.
+    pub(super) leaves: bool,
     /// The end of its process, if it is near.
     pub(super) doom: Option<Doom>,
     /// Datagrams sent.
@@ -105,6 +109,7 @@ impl Gateway {
             .wrapping_mul(8)
             .wrapping_add(u64::try_from(number).unwrap_or(0));
         Self {
+            number,
             name: NAMES[number],
             address: address(number),
             engine: None,
@@ -136,6 +141,8 @@ impl Gateway {
             unstored: VecDeque::new(),
             stored_until: Duration::ZERO,
             reconfigures: false,
+            outage: None,
+            leaves: false,
             doom: None,
             sent: 0,
             random: SeededRandom::new(seed ^ 0x0005_0fed),
@@ -217,6 +224,7 @@ impl Gateway {
     /// The process ends without a word.
     pub(super) fn kill(&mut self, now: Duration) {
         self.engine = None;
+        self.leaves = false;
         self.process += 1;
         self.deadline = None;
         self.requests.clear();
@@ -244,17 +252,5 @@ impl Gateway {
     /// How long something takes this time.
     pub(super) fn a_while(&mut self) -> Duration {
         super::weather::below(&mut self.random, self.slowness)
-    }
-}
-
-/// What the owner of the secrets says.
-pub(super) fn answer(question: Question, of: &Gateway) -> Answer {
-    match question {
-        Question::Psk(question) => Answer::Psk(answer_psk(&question, Some(SECRET), standard())),
-        Question::LocalAddress { .. } => Answer::LocalAddress(Ok(of.address)),
-        Question::Resolve { .. } => Answer::Resolved(Err("there are no names here".to_owned())),
-        Question::SaUse(sas) => Answer::SaUse(of.kernel.uses(&sas)),
-        Question::Sign(_) => Answer::Signed(ike::auth::ask::SignAnswer::NoKey),
-        Question::Fetch(_) => Answer::Fetched(Err("nothing answers here".to_owned())),
     }
 }

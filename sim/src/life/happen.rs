@@ -4,6 +4,7 @@ use ike::config::{Configuration, Name};
 use ike::engine::io::{Command, Input, KernelEvent, SaReference};
 
 use super::gateway::Doom;
+use super::owner::Outage;
 use super::scenario::{Records, What, child_name};
 use super::{EVERY, Happening, Life};
 
@@ -94,6 +95,16 @@ impl Life<'_> {
                 self.gateways[gateway].kill(self.now);
                 self.at(self.now + pause, Happening::Start(gateway));
             }
+            What::Leave { gateway, pause } => self.leave(gateway, pause),
+            What::Silence { link, child, time } => self.be_silent((link, child), time),
+            What::Owner {
+                gateway,
+                trouble,
+                time,
+            } => {
+                let until = self.now + time;
+                self.gateways[gateway].outage = Some(Outage { trouble, until });
+            }
             What::Kill {
                 gateway,
                 after,
@@ -149,7 +160,10 @@ impl Life<'_> {
             *other == link && spec(before) != spec(after)
         });
         self.gateways[gateway].versions[link] = version;
-        self.configure(gateway);
+        // Who is saying goodbye takes nothing up any more. The next process does.
+        if !self.gateways[gateway].leaves {
+            self.configure(gateway);
+        }
     }
 
     /// The SAs of a child at one end, inbound and outbound, if it is up there.
@@ -205,6 +219,7 @@ impl Life<'_> {
                 };
                 let sas = self.sas_of(link, 0, *child);
                 let held = sas.is_some_and(|(inbound, outbound)| held(inbound) && held(outbound));
+                let held = held && self.is_loud(key);
                 if held && self.ledger.agrees(of.ends, key) {
                     self.ledger.armed.entry(key).or_insert(self.now);
                 }

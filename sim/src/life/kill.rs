@@ -81,7 +81,7 @@ impl Life<'_> {
             of.kernel.apply_some(request, doom.done);
             of.note_inbound();
         }
-        of.reconfigures |= of.flowing_after.is_some();
+        of.reconfigures |= of.flowing_after.is_some() || of.leaves;
         of.kill(self.now);
         of.killed = Some(self.now);
         self.at(self.now + doom.pause, Happening::GoOn(gateway));

@@ -36,12 +36,17 @@ mod gateway;
 mod happen;
 mod kill;
 mod ledger;
+mod meeting;
+mod owner;
 mod packets;
+mod pause;
 mod quiet;
 mod scenario;
+mod shape;
 mod shrink;
 mod trace;
 mod weather;
+mod wider;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -55,7 +60,10 @@ use ike::engine::io::{
 use crate::coverage::Coverage;
 use crate::provider;
 
-pub use scenario::{Entry, Kind, Scenario, What};
+pub use meeting::{Expects, Finds, Meeting, Proof};
+pub use owner::Trouble;
+pub use scenario::{Entry, Kind, Link, Records, Scenario, Spec, What};
+pub use shape::Shape;
 pub use shrink::shrink;
 pub use weather::Weather;
 
@@ -127,6 +135,8 @@ pub fn live(scenario: &Scenario, with_diagram: bool) -> Outcome {
 enum Happening {
     /// A gateway's process begins, for the first time or anew.
     Start(usize),
+    /// A process has said goodbye, or has tried for long enough.
+    Left(usize, u64, Duration),
     /// One begins that goes on where one was killed.
     GoOn(usize),
     Entry(usize),
@@ -159,6 +169,8 @@ struct Life<'a> {
     gentle: bool,
     /// Whether goodbyes are said, and everything goes down.
     ending: bool,
+    /// Until when nothing is to be sent by a child, and since when something is again.
+    silent_until: BTreeMap<ChildKey, Duration>,
     /// Which ends of which links were taken down by an operator.
     taken_down: BTreeSet<(usize, usize)>,
     /// Digests of the keys of outbound SAs.
@@ -188,6 +200,7 @@ impl<'a> Life<'a> {
             ledger: Ledger::default(),
             gentle: scenario.kind == Kind::Gentle,
             ending: false,
+            silent_until: BTreeMap::new(),
             taken_down: BTreeSet::new(),
             outbound_keys: BTreeSet::new(),
             suspects: Vec::new(),
@@ -311,6 +324,9 @@ impl<'a> Life<'a> {
         match happening {
             Happening::Start(gateway) => self.start(gateway),
             Happening::GoOn(gateway) => self.go_on(gateway),
+            Happening::Left(gateway, process, pause) if self.runs(gateway, process) => {
+                self.has_left(gateway, pause);
+            }
             Happening::Entry(number) => self.entry(number),
             Happening::Datagram(gateway, path, bytes) => {
                 self.datagrams += 1;
@@ -333,7 +349,7 @@ impl<'a> Life<'a> {
                 self.handle(gateway, Input::KernelDone(id, result));
             }
             Happening::Answer(gateway, process, id, question) if self.runs(gateway, process) => {
-                let answer = gateway::answer(*question, &self.gateways[gateway]);
+                let answer = self.answer(gateway, *question);
                 self.handle(gateway, Input::Answer(id, answer));
             }
             Happening::Stored(gateway, process) if self.runs(gateway, process) => {
@@ -400,10 +416,10 @@ impl<'a> Life<'a> {
             Output::Transmit(transmit) => self.transmit(gateway, transmit),
             Output::Kernel(id, request) => self.request(gateway, id, request),
             Output::Ask(id, question) => {
-                let of = &mut self.gateways[gateway];
-                let (process, wait) = (of.process, of.a_while());
+                let at = self.answered_at(gateway, &question);
+                let process = self.gateways[gateway].process;
                 let happening = Happening::Answer(gateway, process, id, Box::new(question));
-                self.at(self.now + wait, happening);
+                self.at(at, happening);
             }
             Output::Deadline(deadline) => self.gateways[gateway].deadline = deadline,
             Output::Event(event) => self.event(gateway, &event),
@@ -452,7 +468,7 @@ impl<'a> Life<'a> {
 
     /// The kernel carries out the next request; packets leave before and after every step of it.
     fn apply(&mut self, gateway: usize) {
-        let flows = packets::flows(self.scenario, gateway, &self.gateways[gateway].flowing);
+        let flows = self.flows(gateway);
         let clocks = self.gateways[gateway].clocks(self.now);
         let (now, of) = (self.now, &mut self.gateways[gateway]);
         let Some((id, request)) = of.requests.pop_front() else {

@@ -1,15 +1,16 @@
 //! Packets that go through the tunnels all the time: some on every step of a kernel, for it is then that one may be lost.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::time::Duration;
 
+use ike::config::Mode;
 use ike::engine::io::{Direction, KernelEvent, SaReference};
 
 use crate::kernel::{Admission, FakeKernel, Received, Sent};
 use crate::provider::digest;
 
-use super::scenario::{Scenario, child_name, host};
+use super::scenario::{Scenario, child_name, network};
+use super::shape::Kind;
 use super::{Happening, Life, SHOWS};
 
 /// Until when a new process has deleted what is nobody's.
@@ -31,20 +32,22 @@ pub(super) struct Flow {
     pub(super) link: usize,
     pub(super) end: usize,
     pub(super) child: usize,
+    pub(super) kind: Kind,
 }
 
 /// What became of a packet of this flow in its own kernel.
 pub(super) type Attempt = (Flow, Sent, u64);
 
 /// Has a kernel send a packet of each of its flows.
-pub(super) fn attempt(
-    kernel: &mut FakeKernel,
-    now: Duration,
-    flows: &[(Flow, [IpAddr; 2])],
-) -> Vec<Attempt> {
+pub(super) fn attempt(kernel: &mut FakeKernel, now: Duration, flows: &[Flow]) -> Vec<Attempt> {
     let mut attempts = Vec::with_capacity(flows.len());
-    for (flow, [source, destination]) in flows {
-        let sent = kernel.send(now, *source, *destination);
+    for flow in flows {
+        let Kind {
+            source,
+            destination,
+            carries,
+        } = flow.kind;
+        let sent = kernel.send_of(now, source, destination, carries);
         if let Sent::NoSa { told } | Sent::Trapped { told } = sent {
             told.into_iter()
                 .for_each(|acquire| kernel.tell(KernelEvent::Acquire(acquire)));
@@ -62,11 +65,7 @@ pub(super) fn attempt(
 }
 
 /// The flows that leave a gateway: of the children whose policies are in the kernel.
-pub(super) fn flows(
-    scenario: &Scenario,
-    gateway: usize,
-    flowing: &[BTreeSet<usize>],
-) -> Vec<(Flow, [IpAddr; 2])> {
+pub(super) fn flows(scenario: &Scenario, gateway: usize, flowing: &[BTreeSet<usize>]) -> Vec<Flow> {
     let mut flows = Vec::new();
     for (link, of) in scenario.links.iter().enumerate() {
         let Some(end) = of.ends.iter().position(|one| *one == gateway) else {
@@ -74,17 +73,30 @@ pub(super) fn flows(
         };
         let far = of.ends[1 - end];
         for &child in &flowing[link] {
-            let hosts = [host(gateway, link, child), host(far, link, child)];
-            flows.push((Flow { link, end, child }, hosts));
+            let shape = of.shape(child);
+            let kinds = shape.packets([gateway, far], end, network(link, child));
+            flows.extend(kinds.into_iter().map(|kind| Flow {
+                link,
+                end,
+                child,
+                kind,
+            }));
         }
     }
     flows
 }
 
 impl Life<'_> {
+    /// What leaves a gateway, but for the children that have nothing to send.
+    pub(super) fn flows(&self, gateway: usize) -> Vec<Flow> {
+        let mut flows = flows(self.scenario, gateway, &self.gateways[gateway].flowing);
+        flows.retain(|flow| !self.is_silent((flow.link, flow.child)));
+        flows
+    }
+
     /// Packets of every flow, as if they happened to be sent just now.
     pub(super) fn send_packets(&mut self, gateway: usize) {
-        let flows = flows(self.scenario, gateway, &self.gateways[gateway].flowing);
+        let flows = self.flows(gateway);
         let attempts = attempt(&mut self.gateways[gateway].kernel, self.now, &flows);
         self.sent_packets(gateway, attempts);
     }
@@ -92,13 +104,17 @@ impl Life<'_> {
     /// Puts on their way what a kernel has sent, and judges what it has not.
     pub(super) fn sent_packets(&mut self, gateway: usize, attempts: Vec<Attempt>) {
         for (flow, sent, key) in attempts {
-            let Flow { link, end, child } = flow;
+            let Flow {
+                link, end, child, ..
+            } = flow;
             let name = || {
                 let connection = self.scenario.connection(link);
                 let at = self.gateways[gateway].name;
                 format!("{at}: a packet of {connection}/{}", child_name(child))
             };
             match sent {
+                // As it is to, until there is an SA.
+                Sent::Clear if self.may_pass(link, end, child) => {}
                 Sent::Clear => {
                     let text = format!("{} left in clear", name());
                     return self.breaks("clear", text);
@@ -131,7 +147,13 @@ impl Life<'_> {
     /// A packet arrives.
     pub(super) fn packet(&mut self, gateway: usize, packet: Packet) {
         let Packet {
-            flow: Flow { link, end, child },
+            flow:
+                Flow {
+                    link,
+                    end,
+                    child,
+                    kind,
+                },
             sent,
             sa,
             key,
@@ -142,10 +164,6 @@ impl Life<'_> {
         // Who was killed before it had answered answers anew when it is asked again: other keys, for the SPI of who asks. What
         // its kernel had before goes soon after it has begun.
         let is_killed = sent < self.gateways[ends[end]].began + SOON;
-        let (source, destination) = (
-            host(ends[end], link, child),
-            host(ends[1 - end], link, child),
-        );
         let sender = &self.gateways[ends[end]];
         let went_on = sender.engine.is_some() && sender.began + SOON <= sent;
         let receiver_had = self.gateways[gateway].had.contains(&sa.spi);
@@ -154,10 +172,19 @@ impl Life<'_> {
             (sender.killed).is_some_and(|at| at < sent + SHOWS && !went_on) && !receiver_had;
         let is_deaf = sent < sender.hears_again + SOON && self.scenario.changes_ike_sas();
         let is_dropped = self.gateways[gateway].dropped.contains(&sa.spi);
+        let direction = match self.scenario.links[link].shape(child).mode() {
+            Mode::Tunnel => Direction::Forward,
+            Mode::Transport => Direction::In,
+        };
         let kernel = &mut self.gateways[gateway].kernel;
         let held = kernel.sas.get(&(sa.spi, sa.destination));
         let held = held.map(|held| digest(&[held.encryption_key.as_bytes()]));
-        let admitted = kernel.admits(Direction::Forward, Some(sa), source, destination);
+        let Kind {
+            source,
+            destination,
+            carries,
+        } = kind;
+        let admitted = kernel.admits_of(direction, Some(sa), source, destination, carries);
         let wrong = match (kernel.receive(sa), held, admitted) {
             (Received::NoSa | Received::UsedUp, ..) | (_, None, _) => {
                 Some("which has no such SA".to_owned())

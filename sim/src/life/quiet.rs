@@ -14,6 +14,8 @@ use super::{Life, Weather};
 const TO_AGREE: Duration = Duration::from_secs(3600);
 /// The longest that something of before may take to make itself felt.
 const SETTLING: Duration = Duration::from_secs(160);
+/// Policies of the hole for neighbour discovery: three kinds of message, in and out.
+const HOLE: usize = 6;
 /// How slow kernels are in quiet.
 const FAST: Duration = Duration::from_millis(2);
 
@@ -26,9 +28,12 @@ impl Life<'_> {
             gateway.slowness = FAST;
             gateway.refuse = None;
             gateway.doom = None;
+            gateway.outage = None;
         }
         let end = self.now + TO_AGREE;
-        let alive = |life: &mut Self| life.gateways.iter().all(|of| of.engine.is_some());
+        self.silent_until.clear();
+        let alive =
+            |life: &mut Self| (life.gateways.iter()).all(|of| of.engine.is_some() && !of.leaves);
         self.run_until(end, alive);
         for link in 0..self.scenario.links.len() {
             let ends = self.scenario.links[link].ends;
@@ -87,6 +92,19 @@ impl Life<'_> {
             .sum()
     }
 
+    /// Policies that the children of a gateway have, and those for neighbour discovery that IPv6 needs besides.
+    fn policies_due_at(&self, gateway: usize) -> (usize, usize) {
+        let links = self.scenario.links.iter();
+        let own = links.zip(&self.gateways[gateway].flowing);
+        let own = own.filter(|(link, _)| link.ends.contains(&gateway));
+        let shapes: Vec<_> = own
+            .flat_map(|(link, flowing)| flowing.iter().map(|child| link.shape(*child)))
+            .collect();
+        let ipv6 = shapes.iter().any(|shape| shape.concerns_ipv6());
+        let policies = shapes.iter().map(|shape| shape.policies()).sum();
+        (policies, if ipv6 { HOLE } else { 0 })
+    }
+
     /// All children of all connections.
     pub(super) fn children(&self) -> usize {
         (0..self.gateways.len())
@@ -123,7 +141,8 @@ impl Life<'_> {
             protecting,
             of.table.len(),
         );
-        if held != (2 * due, 3 * due, 3 * due, 2 * due) {
+        let (policies, hole) = self.policies_due_at(gateway);
+        if held != (2 * due, policies + hole, policies, 2 * due) {
             return Some(format!(
                 "{}'s kernel has {} SAs and {} policies, of which {protecting} protect, and its daemon knows {} SAs, for {due} children",
                 of.name, held.0, held.1, held.3

@@ -8,15 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ike::config::{
-    Authentication, Child, Configuration, Connection, Keep, Liveness, Local, Mode, Name, Remote,
-    Unique, Volume, WithoutSa,
+    Child, Configuration, Connection, Keep, Limits, Liveness, Name, Volume, WithoutSa,
 };
 
 use crate::SeededRandom;
 use crate::setup::name;
 
 use super::draw;
+use super::meeting::Meeting;
+use super::owner::Trouble;
+use super::shape::Shape;
 use super::weather::Weather;
+use super::wider;
 
 /// What the gateways are called.
 pub(super) const NAMES: [&str; 3] = ["hq", "branch", "depot"];
@@ -56,6 +59,10 @@ pub struct Scenario {
     pub starts: Vec<Duration>,
     /// Who is connected with whom.
     pub links: Vec<Link>,
+    /// What a stranger may cost each gateway.
+    pub limits: Vec<Limits>,
+    /// When the gateways that are found by name come to be where they are found.
+    pub moves_at: Duration,
     /// The network at the beginning.
     pub weather: Weather,
     /// How slow the kernels and the owners of the secrets are at the beginning.
@@ -83,6 +90,16 @@ pub struct Link {
     pub reauth: [Option<Duration>; 2],
     /// When silence means something.
     pub liveness: Liveness,
+    /// How the ends meet.
+    pub meeting: Meeting,
+    /// After how much silence each end closes a child.
+    pub idle: [Option<Duration>; 2],
+    /// What each end does with a child's packets where there is no SA.
+    pub without_sa: [WithoutSa; 2],
+    /// What the children protect, by their numbers.
+    pub shapes: [Shape; 4],
+    /// Whether policies have their places said.
+    pub priorities: bool,
     /// The children, as they are at first and after each reload.
     pub versions: Vec<Vec<Spec>>,
 }
@@ -143,6 +160,20 @@ pub enum What {
     },
     /// The process is killed, and another begins anew after this long.
     Restart { gateway: usize, pause: Duration },
+    /// The process says goodbye and ends, and another begins anew after this long.
+    Leave { gateway: usize, pause: Duration },
+    /// No packets of a child for this long.
+    Silence {
+        link: usize,
+        child: usize,
+        time: Duration,
+    },
+    /// Something is wrong with the owner of its secrets, for this long.
+    Owner {
+        gateway: usize,
+        trouble: Trouble,
+        time: Duration,
+    },
     /// The process is killed after its `after`th act from now, in the middle of what its kernel and its store are doing, `done`
     /// steps of it done; another goes on with its records after this long.
     Kill {
@@ -182,6 +213,14 @@ impl Scenario {
     /// The life of this seed.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
+        let mut scenario = Self::draw_narrow(seed);
+        wider::wider(&mut scenario);
+        scenario
+    }
+
+    /// The same without what only some lives have: other promises, other selectors, other ways to meet, and so on.
+    #[must_use]
+    pub fn draw_narrow(seed: u64) -> Self {
         let mut scenario = Self::draw_plain(seed);
         draw::more(&mut scenario);
         scenario
@@ -209,7 +248,10 @@ impl Scenario {
     #[must_use]
     pub fn connection(&self, link: usize) -> Name {
         let [a, b] = self.links[link].ends.map(|gateway| NAMES[gateway]);
-        name(&format!("{a}-{b}"))
+        match self.links[link].meeting.is_twin {
+            true => name(&format!("{a}-{b}-{link}")),
+            false => name(&format!("{a}-{b}")),
+        }
     }
 
     /// The configuration of a gateway where each link has this version.
@@ -219,8 +261,16 @@ impl Scenario {
             let end = link.ends.iter().position(|one| *one == gateway)?;
             Some(Arc::new(self.connect(at, link, end, versions[at])))
         };
+        let links = || self.links.iter().enumerate();
+        let credentials = |(at, link): (usize, &Link)| {
+            let own = link.ends.contains(&gateway);
+            let credentials = own.then(|| self.credentials(at, gateway)).flatten()?;
+            Some((self.connection(at), credentials))
+        };
         Configuration {
-            connections: self.links.iter().enumerate().filter_map(of).collect(),
+            connections: links().filter_map(of).collect(),
+            credentials: links().filter_map(credentials).collect(),
+            limits: self.limits[gateway],
             ..Configuration::default()
         }
     }
@@ -235,14 +285,15 @@ impl Scenario {
     }
 
     fn connect(&self, at: usize, link: &Link, end: usize, version: usize) -> Connection {
-        let [here, there] = [link.ends[end], link.ends[1 - end]];
-        let id = |gateway: usize| format!("{}.example.com", NAMES[gateway]);
         let child = |spec: &Spec| {
+            let shape = link.shape(spec.number);
+            let behind =
+                |end: usize| shape.selectors(link.ends[end], end, network(at, spec.number));
             Arc::new(Child {
                 name: child_name(spec.number),
-                local: vec![network(here, at, spec.number).parse().expect("a network")],
-                remote: vec![network(there, at, spec.number).parse().expect("a network")],
-                mode: Mode::Tunnel,
+                local: behind(end),
+                remote: behind(1 - end),
+                mode: shape.mode(),
                 proposals: vec![spec.esp[end].parse().expect("a proposal")],
                 keep: link.keep[end],
                 replay_window: spec.window,
@@ -253,30 +304,23 @@ impl Scenario {
                     ..Volume::default()
                 },
                 hard_volume: Volume::default(),
-                priority: None,
-                idle: None,
-                without_sa: WithoutSa::default(),
+                priority: link.priorities.then(|| shape.priority(spec.number)),
+                idle: link.idle[end],
+                without_sa: link.without_sa[end],
             })
         };
         Connection {
             name: self.connection(at),
-            local: Local {
-                address: Some(address(here)),
-                id: id(here).parse().expect("an identity"),
-            },
-            remote: Remote {
-                address: Some(address(there)),
-                host: None,
-                id: Some(id(there).parse().expect("an identity")),
-            },
+            local: self.local(at, end),
+            remote: self.remote(at, end),
             proposals: vec![link.ike[end].parse().expect("a proposal")],
-            authentication: Authentication::PRE_SHARED_KEY,
+            authentication: self.authentication(at),
             children: link.versions[version].iter().map(child).collect(),
             liveness: link.liveness,
             rekey_after: link.rekey[end],
             reauth_after: link.reauth[end],
-            unique: Unique::default(),
-            verify_rekey: false,
+            unique: link.meeting.unique[end],
+            verify_rekey: link.meeting.verify_rekey[end],
         }
     }
 }
@@ -294,15 +338,16 @@ pub(super) fn gateway_at(address: IpAddr) -> Option<usize> {
     (0..NAMES.len()).find(|gateway| self::address(*gateway) == address)
 }
 
-fn network(gateway: usize, link: usize, child: usize) -> String {
-    format!("10.{}.{}.0/24", gateway + 1, link * 8 + child)
+/// The number of a child's network.
+pub(super) const fn network(link: usize, child: usize) -> usize {
+    link * 8 + child
 }
 
-/// A host behind a gateway, of this child.
-#[must_use]
-pub(super) fn host(gateway: usize, link: usize, child: usize) -> IpAddr {
-    let byte = |number: usize| u8::try_from(number).expect("few networks");
-    IpAddr::from([10, byte(gateway + 1), byte(link * 8 + child), 1])
+impl Link {
+    /// What a child protects.
+    pub(super) const fn shape(&self, child: usize) -> Shape {
+        self.shapes[child % self.shapes.len()]
+    }
 }
 
 /// What a child is called.
@@ -330,11 +375,26 @@ impl fmt::Display for Scenario {
                 link.liveness.interval,
                 link.liveness.give_up
             )?;
+            if link.meeting != Meeting::default() {
+                writeln!(f, "    {}", link.meeting)?;
+            }
+            if (link.idle, link.without_sa, link.priorities) != Default::default() {
+                writeln!(
+                    f,
+                    "    closed after {:?} / {:?} of silence, without SA {:?} / {:?}{}",
+                    link.idle[0],
+                    link.idle[1],
+                    link.without_sa[0],
+                    link.without_sa[1],
+                    if link.priorities { ", priorities" } else { "" }
+                )?;
+            }
             for spec in &link.versions[0] {
                 writeln!(
                     f,
-                    "    {}: esp {} / {}, rekeyed after {:?} / {:?} and {:?} packets, window {}, lifetime {:?}",
+                    "    {}: {}, esp {} / {}, rekeyed after {:?} / {:?} and {:?} packets, window {}, lifetime {:?}",
                     child_name(spec.number),
+                    link.shape(spec.number),
                     spec.esp[0],
                     spec.esp[1],
                     spec.rekey[0],
@@ -350,6 +410,14 @@ impl fmt::Display for Scenario {
             "  network: {}; kernels take up to {:?}; records: {:?}",
             self.weather, self.slowness, self.records
         )?;
+        for (gateway, limits) in self.limits.iter().enumerate() {
+            if *limits != Limits::default() {
+                writeln!(f, "  {}: {limits:?}", NAMES[gateway])?;
+            }
+        }
+        if self.moves_at > Duration::ZERO {
+            writeln!(f, "  names are somebody else's for {:?}", self.moves_at)?;
+        }
         for entry in &self.entries {
             let text = self.describe(&entry.what);
             writeln!(f, "  {:10.3} s  {text}", entry.at.as_secs_f64())?;
@@ -399,6 +467,26 @@ impl Scenario {
             What::Restart { gateway, pause } => {
                 format!("{}: killed, begins anew after {pause:?}", NAMES[*gateway])
             }
+            What::Leave { gateway, pause } => {
+                format!(
+                    "{}: says goodbye, begins anew after {pause:?}",
+                    NAMES[*gateway]
+                )
+            }
+            What::Silence { link, child, time } => {
+                format!(
+                    "nothing to be sent by {} for {time:?}",
+                    of(*link, Some(*child))
+                )
+            }
+            What::Owner {
+                gateway,
+                trouble,
+                time,
+            } => format!(
+                "{}: the owner of its secrets is {trouble:?} for {time:?}",
+                NAMES[*gateway]
+            ),
             What::Kill {
                 gateway,
                 after,

@@ -535,7 +535,7 @@ fn known(payload: &TrafficSelectors) -> Vec<Selector> {
 }
 
 /// The children whose selectors overlap with the peer's: those in the mode that it asks for first, then those that lose
-/// nothing.
+/// nothing of what is asked for, then those of which all is asked for: a wider one that holds another is not that other.
 fn fitting_children(
     connection: &Connection,
     path: Path,
@@ -543,6 +543,8 @@ fn fitting_children(
 ) -> Result<Vec<Fitting>, Cause> {
     // As responder TSi is the peer's side.
     let (theirs, ours) = (known(&offered.tsi), known(&offered.tsr));
+    // The packet that asked for the SA may stand beside what holds it.
+    let (all_theirs, all_ours) = (narrow(&theirs, &theirs), narrow(&ours, &ours));
     let (mut fitting, mut allowed, mut outside) = (Vec::new(), Vec::new(), None);
     for child in &connection.children {
         let ends = match protected(child, path) {
@@ -555,8 +557,13 @@ fn fitting_children(
         let (local, remote) =
             retain_pairs(narrow(&ends.local, &ours), narrow(&ends.remote, &theirs));
         if !local.is_empty() {
-            let lost = usize::from(local != ours) + usize::from(remote != theirs);
-            let place = (child.mode != offered.mode, lost);
+            let lost = usize::from(local != all_ours) + usize::from(remote != all_theirs);
+            let whole = |selectors: &[Selector], of: &[Selector]| {
+                of.iter().all(|own| own.is_subset_of_any(selectors))
+            };
+            let left = usize::from(!whole(&local, &ends.local))
+                + usize::from(!whole(&remote, &ends.remote));
+            let place = (child.mode != offered.mode, lost, left);
             let priority = priority(child, &ends.local, &ends.remote);
             let child = child.clone();
             let found = Fitting {
