@@ -206,3 +206,13 @@ fn what_the_kernel_has_of_a_child_that_it_cannot_take_wholly_goes_after_a_restar
 fn the_one_of_two_ike_sas_that_was_to_go_stays_where_the_other_is_gone() {
     hold(&[79278]);
 }
+
+#[test]
+fn an_sa_that_was_taken_out_is_not_asked_for_again_after_a_restart() {
+    hold(&[144345]);
+}
+
+#[test]
+fn what_follows_one_that_has_not_been_told_of_is_told_to_follow_what_was() {
+    hold(&[165038, 167518]);
+}

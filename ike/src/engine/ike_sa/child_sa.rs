@@ -489,6 +489,14 @@ impl ChildSa {
                 *owner = sa;
             }
         }
+        // What the kernel is still to answer is for whoever has it now.
+        for owner in shared.kernel.values_mut() {
+            if let KernelOwner::Install { sa: own, child } = owner
+                && *child == self.number
+            {
+                *own = sa;
+            }
+        }
     }
 
     fn leave_policies(&mut self, shared: &mut Shared) {
@@ -518,6 +526,9 @@ impl ChildSa {
     /// Takes the outbound SA out of the kernel: nothing more goes out by it.
     pub(super) fn stop_sending(&mut self, shared: &mut Shared) {
         let was = std::mem::replace(&mut self.way_out, WayOut::Gone);
+        if let Some(asked) = &mut self.asked {
+            asked.installs.retain(|install| install.inbound);
+        }
         shared.forget_esp(self.outbound);
         if matches!(was, WayOut::Installed) {
             let retire = KernelStep {

@@ -154,7 +154,7 @@ impl IkeSa {
         }
     }
 
-    /// Traffic goes out by another IKE SA's Child SA of this reqid: ours stop. The SPI of the one that was in use.
+    /// Traffic goes out by another IKE SA's Child SA of this reqid: ours stop. The SPI of the one that was told to be in use.
     pub(in crate::engine) fn is_followed(
         &mut self,
         shared: &mut Shared,
@@ -169,7 +169,9 @@ impl IkeSa {
         let of_line = |child: &&mut ChildSa| child.line.reqid == reqid;
         for child in established.children.iter_mut().filter(of_line) {
             if child.holds_the_line() {
-                was_in_use = Some(child.inbound.spi);
+                // One that was itself to follow another has not been told of.
+                let told = child.is_known().then_some(child.inbound.spi);
+                was_in_use = child.instead_of.take().or(told).or(was_in_use);
                 waiters.append(&mut child.rekeying.waiters);
                 // Of one that waited for its successor, both ends know that it is gone.
                 let is_gone = matches!(child.state, ChildState::Orphaned);

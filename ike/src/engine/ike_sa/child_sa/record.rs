@@ -335,6 +335,8 @@ impl ChildSa {
     ) -> bool {
         let missing = |inbound| {
             let asked = self.asked.iter().flat_map(|asked| &asked.installs);
+            // What was taken out since it was asked for stays out.
+            let asked = asked.filter(|install| self.claims(install.reference()));
             let missing = asked.filter(|install| !kernel.sas.contains_key(&install.reference()));
             missing.filter(move |install| install.inbound == inbound)
         };
