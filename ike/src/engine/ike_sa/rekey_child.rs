@@ -284,6 +284,11 @@ impl IkeSa {
             },
         };
         if loses {
+            // The peer's is to take its place. Where it does not, for a peer that was killed meanwhile may hold its own for
+            // the loser, too, we try again.
+            if let Some(old) = established.numbered(replaces.number) {
+                old.rekeying.at = Some(shared.now.boot + DELETE_DUE);
+            }
             let then = Then::IsDeleted;
             let new = ChildSa::install_successor(shared, own, path, negotiated, line, then);
             return established.add(new);
