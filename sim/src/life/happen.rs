@@ -12,6 +12,7 @@ impl Life<'_> {
     /// A gateway's process begins: what one before it has left in the kernel goes, as the daemon has it.
     pub(super) fn start(&mut self, gateway: usize) {
         self.note(gateway, || "begins".to_owned());
+        self.judge_begins(gateway);
         let of = &mut self.gateways[gateway];
         of.begin(self.now);
         of.reconfigures = false;
@@ -68,6 +69,7 @@ impl Life<'_> {
         let text = self.scenario.describe(&what);
         let of = |link: usize, end: usize| self.scenario.links[link].ends[end];
         self.note(0, || format!("--- {text}"));
+        self.is_disturbed(&what);
         match what {
             What::Rekey { link, end, child } => {
                 let (connection, child) = self.named(link, child);
@@ -152,13 +154,15 @@ impl Life<'_> {
         let gateway = of.ends[end];
         let before = &of.versions[self.gateways[gateway].versions[link]];
         let after = &of.versions[version];
-        self.ledger.disarm(|(other, number)| {
+        let is_changed = |number: usize| {
             let spec = |children: &[super::scenario::Spec]| {
                 let mut children = children.iter();
-                children.find(|spec| spec.number == *number).cloned()
+                children.find(|spec| spec.number == number).cloned()
             };
-            *other == link && spec(before) != spec(after)
-        });
+            spec(before) != spec(after)
+        };
+        (self.ledger).disarm(|(other, number)| *other == link && is_changed(*number));
+        (self.judge.answers).is_configured(gateway, link, is_changed);
         self.gateways[gateway].versions[link] = version;
         // Who is saying goodbye takes nothing up any more. The next process does.
         if !self.gateways[gateway].leaves {
@@ -187,6 +191,7 @@ impl Life<'_> {
         for gateway in 0..self.gateways.len() {
             self.send_packets(gateway);
         }
+        self.judge_time();
         self.at(self.now + EVERY, Happening::Traffic);
     }
 

@@ -101,6 +101,7 @@ impl Life<'_> {
             return;
         }
         self.note(gateway, || "goes on".to_owned());
+        self.judge_goes_on(gateway);
         let configuration = self.configuration(gateway);
         self.gateways[gateway].go_on(self.now, configuration);
         self.ledger.restores(gateway);

@@ -275,6 +275,22 @@ impl Ledger {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// The SPIs of all Child SAs of a gateway, and whether each is of what comes in.
+    pub(super) fn spis(&self, gateway: usize) -> BTreeSet<(bool, u32)> {
+        let own = self.children.iter().filter(|((of, _), _)| *of == gateway);
+        let spis = own.flat_map(|(_, current)| current);
+        spis.flat_map(|(inbound, outbound)| [(true, *inbound), (false, *outbound)])
+            .collect()
+    }
+
+    /// The Child SA, by its inbound SPI, that has an SA of this SPI.
+    pub(super) fn with_spi(&self, gateway: usize, spi: u32) -> Option<u32> {
+        let own = self.children.iter().filter(|((of, _), _)| *of == gateway);
+        let mut spis = own.flat_map(|(_, current)| current);
+        spis.find(|(inbound, outbound)| [*inbound, *outbound].contains(&spi))
+            .map(|(inbound, _)| *inbound)
+    }
+
     /// All Child SAs of a gateway.
     pub(super) fn all(&self, gateway: usize) -> usize {
         let own = self.children.iter().filter(|((of, _), _)| *of == gateway);

@@ -34,6 +34,8 @@
 mod draw;
 mod gateway;
 mod happen;
+mod judge;
+mod kernel_work;
 mod kill;
 mod ledger;
 mod meeting;
@@ -53,8 +55,7 @@ use std::time::Duration;
 
 use ike::engine::event::Event;
 use ike::engine::io::{
-    Command, CommandId, Input, KernelAction, KernelEvent, KernelFailure, KernelId, KernelRequest,
-    Output, Path, Question, QuestionId, Reply, SaReference, Transmit,
+    Input, KernelEvent, KernelFailure, KernelId, Output, Path, Question, QuestionId, Transmit,
 };
 
 use crate::coverage::Coverage;
@@ -68,6 +69,7 @@ pub use shrink::shrink;
 pub use weather::Weather;
 
 use gateway::Gateway;
+use judge::Judge;
 use ledger::{ChildKey, Ledger, Said};
 use packets::Packet;
 use trace::Trace;
@@ -165,6 +167,7 @@ struct Life<'a> {
     agenda: BTreeMap<(Duration, u64), Happening>,
     planned: u64,
     ledger: Ledger,
+    judge: Judge,
     /// Whether nothing may go down: a gentle life, or the proof at the end of another.
     gentle: bool,
     /// Whether goodbyes are said, and everything goes down.
@@ -198,6 +201,7 @@ impl<'a> Life<'a> {
             agenda: BTreeMap::new(),
             planned: 0,
             ledger: Ledger::default(),
+            judge: Judge::new(scenario),
             gentle: scenario.kind == Kind::Gentle,
             ending: false,
             silent_until: BTreeMap::new(),
@@ -335,6 +339,9 @@ impl<'a> Life<'a> {
                     self.note(gateway, || text);
                 }
                 let bytes = &*bytes;
+                if let Some(from) = scenario::gateway_at(path.remote.ip()) {
+                    self.judge_heard(gateway, from, bytes);
+                }
                 self.handle(gateway, Input::Datagram { path, bytes });
             }
             Happening::Packet(gateway, packet) => self.packet(gateway, packet),
@@ -365,6 +372,7 @@ impl<'a> Life<'a> {
             }
             Happening::Says(gateway, process, event) if self.runs(gateway, process) => {
                 self.note(gateway, || format!("kernel: {event:?}"));
+                self.judge_kernel_event(gateway, &event);
                 self.handle(gateway, Input::KernelEvent(event));
             }
             Happening::Compare(gateway, process) if self.runs(gateway, process) => {
@@ -406,6 +414,7 @@ impl<'a> Life<'a> {
             }
             self.output(gateway, output);
         }
+        self.has_spoken(gateway);
         if let Some((key, iv)) = provider::sealed_twice() {
             self.breaks("iv", format!("key {key:016x} sealed twice under IV {iv:x}"));
         }
@@ -423,7 +432,7 @@ impl<'a> Life<'a> {
             }
             Output::Deadline(deadline) => self.gateways[gateway].deadline = deadline,
             Output::Event(event) => self.event(gateway, &event),
-            Output::Reply(id, reply) => self.reply(gateway, id, &reply),
+            Output::Reply(id, reply) => self.reply(gateway, id, reply),
             Output::Persist(id, batch) => self.records(gateway, id, batch),
             Output::Keys(_) => {}
         }
@@ -431,6 +440,7 @@ impl<'a> Life<'a> {
 
     fn transmit(&mut self, gateway: usize, transmit: Transmit) {
         let Transmit { path, bytes } = transmit;
+        self.judge_sent(gateway, &bytes);
         let number = self.gateways[gateway].sent;
         self.gateways[gateway].sent += 1;
         let arrivals = self.weather.copies(self.scenario.seed, gateway, number);
@@ -453,130 +463,6 @@ impl<'a> Life<'a> {
         for way in arrivals {
             let happening = Happening::Datagram(far, back, bytes.clone());
             self.at(self.now + way, happening);
-        }
-    }
-
-    fn request(&mut self, gateway: usize, id: KernelId, request: KernelRequest) {
-        let now = self.now;
-        let of = &mut self.gateways[gateway];
-        let at = now.max(of.busy_until) + of.a_while();
-        of.busy_until = at;
-        of.requests.push_back((id, request));
-        let process = of.process;
-        self.at(at, Happening::Apply(gateway, process));
-    }
-
-    /// The kernel carries out the next request; packets leave before and after every step of it.
-    fn apply(&mut self, gateway: usize) {
-        let flows = self.flows(gateway);
-        let clocks = self.gateways[gateway].clocks(self.now);
-        let (now, of) = (self.now, &mut self.gateways[gateway]);
-        let Some((id, request)) = of.requests.pop_front() else {
-            return;
-        };
-        let text = self.trace.is_some().then(|| trace::request(&request));
-        let installs = request.on_failure == ike::engine::io::OnFailure::Undo;
-        let steps = u64::try_from(request.steps.len()).unwrap_or(u64::MAX);
-        let kernel = &mut of.kernel;
-        kernel.see(clocks);
-        let refused = of.refuse.filter(|_| installs);
-        kernel.refuse_step = refused.map(|step| kernel.steps + step % steps.max(1));
-        if refused.is_some() {
-            of.refuse = None;
-        }
-        let set = (request.steps.iter()).filter_map(|step| match &step.action {
-            KernelAction::SetPolicy(policy) => Some((policy.selector, policy.direction)),
-            _ => None,
-        });
-        let set: BTreeSet<_> = set.collect();
-        let stale = std::mem::take(&mut of.stale);
-        let deleted: Vec<_> = (request.steps.iter())
-            .filter_map(|step| match &step.action {
-                KernelAction::DeleteSa(sa) | KernelAction::RetireSa(sa) => Some(*sa),
-                _ => None,
-            })
-            .collect();
-        let before: BTreeSet<_> = kernel.sas.keys().copied().collect();
-        let mut attempts = packets::attempt(kernel, now, &flows);
-        let result = kernel.apply_watched(request, |kernel| {
-            attempts.extend(packets::attempt(kernel, now, &flows));
-        });
-        kernel.refuse_step = None;
-        let added = kernel.sas.iter().filter(|(key, _)| !before.contains(key));
-        let mut twice = None;
-        for ((spi, destination), sa) in added {
-            let (spi, destination) = (*spi, *destination);
-            of.table.push(SaReference { spi, destination });
-            let key = provider::digest(&[sa.encryption_key.as_bytes()]);
-            if !sa.inbound && !self.outbound_keys.insert(key) {
-                twice = Some(spi);
-            }
-        }
-        of.note_inbound();
-        of.table.retain(|sa| !deleted.contains(sa));
-        // The first request is the configuration's; what a predecessor left and nobody has taken over goes then.
-        for policy in stale.iter().filter(|policy| !set.contains(policy)) {
-            of.kernel.policies.remove(policy);
-        }
-        if let Some(after) = &mut of.flowing_after {
-            *after -= 1;
-            if *after == 0 {
-                of.flowing_after = None;
-                of.flowing = self.scenario.children_of(&of.versions);
-            }
-        }
-        let promise = |words: &&String| *words != "an outbound policy has no SA";
-        let broken = of.kernel.broken.iter().find(promise).cloned();
-        let (process, wait) = (of.process, of.a_while() / 4);
-        let done = (self.now + wait).max(of.done_until);
-        of.done_until = done;
-        if let Some(text) = text {
-            self.note(gateway, || text);
-        }
-        if let Some(words) = broken {
-            self.breaks("order", words);
-        }
-        if let Some(spi) = twice {
-            self.breaks("key-twice", format!("the key of {spi:08x} is not new"));
-        }
-        if refused.is_some() {
-            self.may_cost(gateway);
-        }
-        self.sent_packets(gateway, attempts);
-        self.listen(gateway);
-        self.at(done, Happening::Done(gateway, process, id, result));
-    }
-
-    /// The kernel says something by itself, which may be lost.
-    fn kernel_says(&mut self, gateway: usize, event: KernelEvent) {
-        let of = &mut self.gateways[gateway];
-        if let KernelEvent::Expire { sa, hard: true } = &event {
-            of.dropped.insert(sa.spi);
-        }
-        if of.deaf_until.is_some_and(|until| self.now < until) || of.engine.is_none() {
-            return;
-        }
-        if let KernelEvent::Expire { sa, hard: true } = &event {
-            of.table.retain(|other| other != sa);
-        }
-        let (process, wait) = (of.process, of.a_while());
-        self.at(self.now + wait, Happening::Says(gateway, process, event));
-    }
-
-    /// What the kernel has lost, or has used enough, and nobody heard of.
-    fn compare(&mut self, gateway: usize) {
-        let of = &mut self.gateways[gateway];
-        of.deaf_until = None;
-        let kernel = &of.kernel;
-        let gone = |sa: &mut SaReference| !kernel.sas.contains_key(&(sa.spi, sa.destination));
-        let missing: Vec<_> = of.table.extract_if(.., gone).collect();
-        for sa in missing {
-            self.note(gateway, || format!("kernel: {:08x} is missing", sa.spi));
-            self.handle(gateway, Input::KernelEvent(KernelEvent::Missing { sa }));
-        }
-        for sa in self.gateways[gateway].kernel.dying() {
-            let event = KernelEvent::Expire { sa, hard: false };
-            self.handle(gateway, Input::KernelEvent(event));
         }
     }
 
@@ -626,32 +512,6 @@ impl<'a> Life<'a> {
                 }
             }
         }
-    }
-
-    fn command(&mut self, gateway: usize, command: Command) {
-        let of = &mut self.gateways[gateway];
-        if of.engine.is_none() {
-            return;
-        }
-        of.last_command += 1;
-        let id = CommandId(of.last_command);
-        of.asked.insert(id, format!("{command:?}"));
-        self.handle(gateway, Input::Command(id, command));
-    }
-
-    fn reply(&mut self, gateway: usize, id: CommandId, reply: &Reply) {
-        let name = self.gateways[gateway].name;
-        match self.gateways[gateway].asked.remove(&id) {
-            None => self.breaks("command", format!("{name}: {id:?} was answered twice")),
-            Some(asked) => self.note(gateway, || {
-                let reply = match reply {
-                    Reply::Done => "done".to_owned(),
-                    Reply::Failed(failure) => format!("failed: {}", failure.cause.code().name()),
-                    Reply::NotFound { .. } => "not found".to_owned(),
-                    Reply::Snapshot(_) => "list".to_owned(),
-                };
-                format!("{asked}: {reply}")
-            }),
-        }
+        self.judge_event(gateway, event);
     }
 }

@@ -240,6 +240,7 @@ impl Life<'_> {
             let pause = Duration::from_millis(self.scenario.seed % 3 * 40);
             self.run_until(self.now + pause, |_| false);
         }
+        self.goodbyes_are_said();
         // Half-open IKE SAs and last answers stay for half a minute.
         self.run_until(self.now + Duration::from_secs(45), |_| false);
         for gateway in &self.gateways {

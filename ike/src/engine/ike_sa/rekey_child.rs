@@ -155,13 +155,19 @@ impl IkeSa {
         let State::Established(established) = &mut self.state else {
             return;
         };
-        let Some(old) = established.children.iter().find(|child| {
-            child.number == number
-                && matches!(child.state, ChildState::InUse(_))
-                && !established.has_successor(child)
-        }) else {
+        let later = shared.now.boot + DELETE_DUE;
+        let Some(at) = established.place_of(number) else {
             return;
         };
+        let old = &established.children[at];
+        if !matches!(old.state, ChildState::InUse(_)) {
+            return;
+        }
+        // What is to take its place, or was and is about to go. If it is still the one in use later, it is tried again.
+        if established.has_successor(old) {
+            established.children[at].rekeying.at.get_or_insert(later);
+            return;
+        }
         match Proposed::successor(shared, path, old) {
             Ok(proposed) => self.send_proposed(shared, proposed),
             Err(cause) => {
@@ -284,6 +290,11 @@ impl IkeSa {
             },
         };
         if loses {
+            // The peer's is to take its place. Where it does not, for a peer that was killed meanwhile may hold its own for
+            // the loser, too, we try again.
+            if let Some(old) = established.numbered(replaces.number) {
+                old.rekeying.at = Some(shared.now.boot + DELETE_DUE);
+            }
             let then = Then::IsDeleted;
             let new = ChildSa::install_successor(shared, own, path, negotiated, line, then);
             return established.add(new);

@@ -199,6 +199,10 @@ fn take_method(state: &mut InitSent, sa: &IkeSa, shared: &mut Shared, data: &[u8
         return false;
     };
     let method = KeyExchangeMethod(wanted);
+    // What we are asking for already is what an answer to an earlier request wanted, which comes late or twice.
+    if state.method == method && !state.earlier.is_empty() {
+        return false;
+    }
     let tried = state.method == method || state.earlier.iter().any(|one| one.method == method);
     if !state.offers(method) || tried {
         state.doubt = Some(Cause::KeyExchangeMethod { wanted });
