@@ -21,6 +21,9 @@ use crate::life::Life;
 use crate::life::ledger::Spis;
 use crate::life::scenario::child_name;
 
+/// How long another IKE SA may take to take over what one that ended had.
+const SOON: Duration = Duration::from_secs(5);
+
 /// An attempt that `up` waits for may have to wait for its pause, and then for a peer that does not answer.
 const UP: Duration = Duration::from_secs(130);
 /// A rekeying may be put off for some minutes, a pause at a time.
@@ -279,6 +282,7 @@ impl Life<'_> {
         };
         let ended = self.judge.answers.ended.get(&(gateway, link));
         let has_ended = ended.is_some_and(|ended| *ended >= asked.at);
+        let is_changing = ended.is_some_and(|ended| *ended + SOON >= asked.at);
         let stands = |child: &usize| !self.ledger.current(gateway, (link, *child)).is_empty();
         match (asked.kind, reply) {
             (Kind::Down, Reply::Done) if is_last => {
@@ -322,7 +326,10 @@ impl Life<'_> {
                         .then(|| "the IKE SA is the one that it was".to_owned()),
                 }
             }
-            (Kind::Rekey, Reply::Failed(failure)) if failure.cause == Cause::NotUp => {
+            // While another IKE SA takes over, none is in use for a moment.
+            (Kind::Rekey, Reply::Failed(failure))
+                if failure.cause == Cause::NotUp && !is_changing =>
+            {
                 let kernel = &self.gateways[gateway].kernel.sas;
                 let has = |spi: u32| kernel.keys().any(|(held, _)| *held == spi);
                 let stood = !asked.before.is_empty()

@@ -50,7 +50,9 @@ pub(super) fn event(at: At<'_>, event: &Event) -> Wrong {
     // An owner of secrets that has none, or others, is an end that is configured otherwise.
     let twins = at.scenario.links.iter().any(|link| link.meeting.is_twin);
     // Where one of two connections is held down, the other one is not for this peer.
-    if twins && matches!(failure.cause, Cause::UnknownIdentity { .. }) {
+    let failed = NotifyType::AUTHENTICATION_FAILED;
+    let is_told = failure.cause == (Cause::Refused { notify: failed });
+    if twins && (is_told || matches!(failure.cause, Cause::UnknownIdentity { .. })) {
         return None;
     }
     let differs = reloads || at.scenario.entries.iter().any(is_owner);

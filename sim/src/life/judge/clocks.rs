@@ -170,10 +170,10 @@ impl Clocks {
                 let mut clock = ike_sa(at, link, heir(at));
                 clock.again = old.and_then(|old| old.again);
                 let wanted = self.wanted.get(&(at.gateway, link, None));
-                clock.has_reason |=
-                    at.delayed && wanted.is_some_and(|when| *when + STORING > at.now);
+                let is_wanted = at.delayed && wanted.is_some_and(|when| *when + STORING > at.now);
+                clock.has_reason |= is_wanted;
                 self.ike_sas.insert((at.gateway, *spis), clock);
-                let hasty = old.is_some_and(|old| *by_us && old.is_hasty(at.now));
+                let hasty = old.is_some_and(|old| *by_us && old.is_hasty(at.now)) && !is_wanted;
                 hasty.then(|| ("haste", "the IKE SA is replaced before its time".to_owned()))
             }
             Event::IkeSaClosed {

@@ -100,7 +100,10 @@ impl Life<'_> {
         for link in 0..links.len() {
             if concerns(link) {
                 let calm = &mut self.judge.calm[link];
-                let lost = matches!(what, What::Restart { .. } | What::Kill { .. } | What::Leave { .. });
+                let lost = matches!(
+                    what,
+                    What::Restart { .. } | What::Kill { .. } | What::Leave { .. }
+                );
                 let until = self.now + if lost { UNNOTICED } else { Duration::ZERO };
                 *calm = until.max(*calm);
             }
