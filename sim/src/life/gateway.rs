@@ -177,6 +177,8 @@ impl Gateway {
     /// A process begins that goes on where one was killed.
     pub(super) fn go_on(&mut self, now: Duration, configuration: Configuration) {
         self.began = now;
+        // It compares by itself.
+        self.stale.clear();
         let clocks = self.clocks(now);
         self.kernel.see(clocks);
         let remains = Remains {
