@@ -216,3 +216,18 @@ fn an_sa_that_was_taken_out_is_not_asked_for_again_after_a_restart() {
 fn what_follows_one_that_has_not_been_told_of_is_told_to_follow_what_was() {
     hold(&[165038, 167518]);
 }
+
+#[test]
+fn a_packet_at_a_trap_of_a_process_before_is_not_taken_for_another_childs() {
+    all_hold(&[12789]);
+}
+
+#[test]
+fn neighbour_discovery_has_its_hole_first_after_a_restart() {
+    all_hold(&[24760]);
+}
+
+#[test]
+fn a_child_whose_successor_came_to_nothing_is_rekeyed_all_the_same() {
+    all_hold(&[1882]);
+}

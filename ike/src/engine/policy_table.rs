@@ -364,11 +364,17 @@ impl PolicyTable {
         })
     }
 
-    /// Steps that make of the kernel's policies what they should be, those that are new or other before those that go; all
-    /// but these places, which somebody else sees to.
+    /// Steps that make of the kernel's policies what they should be, those that are new or other before those that go, and
+    /// first of all what lets neighbour discovery and our own messages through; all but these places, which somebody else sees
+    /// to.
     pub(super) fn repair_all(&mut self, but: &BTreeSet<SlotKey>) -> Vec<KernelStep> {
         let places = self.slots.keys().filter(|key| !but.contains(key));
         let mut steps: Vec<_> = places.filter_map(|key| self.repair(*key)).collect();
+        let is_hole = |step: &KernelStep| match &step.action {
+            KernelAction::SetPolicy(policy) => policy.action == PolicyAction::Pass,
+            _ => false,
+        };
+        steps.sort_by_key(|step| !is_hole(step));
         for (key, policy) in std::mem::take(&mut self.found) {
             if !self.slots.contains_key(&key) {
                 self.numbers.remove(&(policy.index >> 3));

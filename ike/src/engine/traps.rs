@@ -130,6 +130,10 @@ impl Engine {
         if self.shutting_down || held || entry.held_down {
             return;
         }
+        // A reqid may have been another trap's in a process before: what met that one is not for this child.
+        if packet.is_some_and(|packet| !may_carry(&entry.connection, &child, packet)) {
+            return;
+        }
         let waiting = Waiting {
             sequence,
             packet,
@@ -247,6 +251,16 @@ impl Engine {
         self.shared.traps.set(reqid, &connection.name, &child.name);
         Some(reqid)
     }
+}
+
+/// Whether a packet is one that a child may protect, as far as that can be said.
+fn may_carry(connection: &Connection, child: &Name, packet: Packet) -> bool {
+    let (local, remote) = (connection.local.address, connection.remote.address);
+    let child = connection.child(child);
+    let ends = child.and_then(|child| child.protected_from_the_start(local, remote).ok()?);
+    ends.is_none_or(|ends| {
+        packet.local.is_subset_of_any(&ends.local) && packet.remote.is_subset_of_any(&ends.remote)
+    })
 }
 
 /// The policies that stand in for the SAs of a child, inbound and outbound.

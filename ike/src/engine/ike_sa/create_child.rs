@@ -185,6 +185,9 @@ impl IkeSa {
                     return self.rekeyed(shared, replaces, negotiated, &lowest);
                 }
                 if let Some(line) = established.made_by_peer(&negotiated, initiator) {
+                    // A packet that goes by neither would ask for the same again, and at once.
+                    let name = &established.connection.name;
+                    shared.traps.forget(name, &negotiated.child.name);
                     let then = Then::IsDeleted;
                     let new = ChildSa::install_successor(shared, own, path, negotiated, line, then);
                     return established.add(new);
