@@ -119,9 +119,11 @@ fn shapes(random: &mut SeededRandom, scenario: &mut Scenario) {
     for shape in &mut link.shapes {
         *shape = pick(random, &others);
     }
-    // One that holds all others, which are one IPv4 network each or nothing of the kind.
-    if random.below(2) == 0 {
-        link.shapes[index(random, 3)] = Shape::Wide;
+    // One that holds all others, which are one IPv4 network each or nothing of the kind. Where an end may have fewer than the
+    // other, it would take the other's for it.
+    let wide = index(random, 3);
+    if random.below(2) == 0 && link.versions.len() == 1 {
+        link.shapes[wide] = Shape::Wide;
     }
     link.priorities = random.below(3) == 0;
 }
@@ -268,12 +270,20 @@ fn names(random: &mut SeededRandom, scenario: &mut Scenario) {
 /// An end takes whoever has a good name, or anybody; and what becomes of two IKE SAs with one peer is said otherwise.
 fn expectations(random: &mut SeededRandom, scenario: &mut Scenario) {
     let twins = scenario.links.iter().any(|link| link.meeting.is_twin);
+    let kills = scenario.kills();
     let link = some_link(random, scenario);
     if !twins {
         let others = [Expects::Peer, Expects::Colleague, Expects::Anybody];
         link.meeting.expects = [pick(random, &others), pick(random, &others)];
     }
-    let unique = [Unique::Replace, Unique::Keep, Unique::No];
+    // Who keeps the older one is not to be asked for a newer one in its place.
+    let renews = kills || link.reauth != [None; 2];
+    let keeps = if renews {
+        Unique::Replace
+    } else {
+        Unique::Keep
+    };
+    let unique = [Unique::Replace, keeps, Unique::No];
     link.meeting.unique = [pick(random, &unique), pick(random, &unique)];
 }
 
