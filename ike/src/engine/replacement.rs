@@ -265,11 +265,9 @@ impl Engine {
                     let sa = self.ike_sas.get(&own);
                     sa.is_some_and(|sa| sa.is_established() || sa.is_connecting())
                 };
-                let is_alone = is_there(one.old) && !is_there(one.new);
-                if (is_alone || !is_there(one.old))
-                    && self.forget_replacement(name, one)
-                    && is_alone
-                {
+                let ends = [one.old, one.new].map(is_there);
+                let was_under_way = ends != [true; 2] && self.forget_replacement(name, one);
+                if was_under_way && ends[0] {
                     self.with_sa(one.old, super::ike_sa::IkeSa::stays);
                 }
                 continue;

@@ -696,6 +696,8 @@ pub(super) fn told(cause: &Cause) -> NotifyType {
                 | Cause::Replaced
                 | Cause::AlreadyConnected
                 | Cause::Expired
+                | Cause::NoResponse { .. }
+                | Cause::DeletedByPeer
                 | Cause::Idle { .. }
         ) =>
         {
