@@ -21,7 +21,10 @@
 //! | `iv` | a key of IKE sealed two messages under one IV |
 //! | `order` | the kernel was asked for things in an order that our promises rule out |
 //! | `event` | an event told what was told before, or what cannot be |
-//! | `command` | a command was answered twice, or never |
+//! | `command` | a command was answered twice, or never, or with what is not so |
+//! | `late` | what was due did not happen |
+//! | `haste` | something happened too early or too often |
+//! | `blame` | a failure accuses a peer that keeps the rules, or configurations that fit |
 //! | `agreement` | in quiet, the two ends did not come to hold the same SAs, one pair for each child, or held more |
 //! | `rest` | after everything was said and done, something was left |
 //! | `spin` | a timer was due again and again at one time |
