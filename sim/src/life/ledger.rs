@@ -8,7 +8,7 @@ use ike::engine::event::{Event, IkeSpis};
 use ike::engine::failure::Cause;
 use ike::engine::snapshot::Snapshot;
 
-use super::scenario::{Scenario, child_name};
+use super::scenario::{Scenario, child_number};
 
 /// Which child: its link, and its number.
 pub(super) type ChildKey = (usize, usize);
@@ -60,13 +60,9 @@ pub(super) enum Said {
 impl Ledger {
     /// Takes note of what a gateway says.
     pub(super) fn event(&mut self, scenario: &Scenario, gateway: usize, event: &Event) -> Said {
-        let link_of = |name: &ike::config::Name| {
-            (0..scenario.links.len()).find(|link| scenario.connection(*link) == *name)
-        };
-        let key_of = |connection, child: &ike::config::Name| {
-            let number = (0..8).find(|number| child_name(*number) == *child);
-            Some((gateway, (link_of(connection)?, number?)))
-        };
+        let link_of = |name| scenario.link_called(name);
+        let key_of =
+            |connection, child| Some((gateway, (link_of(connection)?, child_number(child)?)));
         match event {
             Event::ChildUp {
                 connection,
@@ -239,8 +235,7 @@ impl Ledger {
             }
         }
         for of in &listed.connections {
-            let is = |link: &usize| scenario.connection(*link) == of.connection.name;
-            let Some(link) = (0..scenario.links.len()).find(is) else {
+            let Some(link) = scenario.link_called(&of.connection.name) else {
                 continue;
             };
             for sa in of.ike_sas.iter().filter(|sa| sa.state == "established") {
@@ -248,8 +243,7 @@ impl Ledger {
                     self.listed_ike.insert((gateway, sa.spis));
                 }
                 for child in sa.children.iter().filter(|child| child.age.is_some()) {
-                    let Some(number) = (0..8).find(|number| child_name(*number) == child.name)
-                    else {
+                    let Some(number) = child_number(&child.name) else {
                         continue;
                     };
                     let spis = (child.inbound.spi, child.outbound.spi);

@@ -67,9 +67,8 @@ fn answer(scenario: &Scenario, now: Duration, of: &Gateway, question: Question) 
     match question {
         Question::Psk(question) => {
             // Those who call themselves otherwise have another secret: whoever takes one link for the other is not believed.
-            let links = (0..scenario.links.len()).map(|link| (link, scenario.connection(link)));
-            let twin = (links.filter(|(_, name)| *name == question.connection))
-                .any(|(link, _)| scenario.links[link].meeting.is_twin);
+            let link = scenario.link_called(&question.connection);
+            let twin = link.is_some_and(|link| scenario.links[link].meeting.is_twin);
             let mut secret = SECRET.to_vec();
             if twin {
                 secret.extend(question.connection.as_str().bytes());

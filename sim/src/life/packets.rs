@@ -163,9 +163,9 @@ impl Life<'_> {
         let ends = self.scenario.links[link].ends;
         // Who was killed before it had answered answers anew when it is asked again: other keys, for the SPI of who asks. What
         // its kernel had before goes soon after it has begun.
-        let is_killed = sent < self.gateways[ends[end]].began + SOON;
         let sender = &self.gateways[ends[end]];
-        let went_on = sender.engine.is_some() && sender.began + SOON <= sent;
+        let is_killed = sent < sender.began + SOON;
+        let went_on = sender.engine.is_some() && !is_killed;
         let receiver_had = self.gateways[gateway].had.contains(&sa.spi);
         let is_cut_off = sender.is_cut_off && !went_on && receiver_had;
         let is_made_twice =

@@ -24,6 +24,9 @@ use super::wider;
 /// What the gateways are called.
 pub(super) const NAMES: [&str; 3] = ["hq", "branch", "depot"];
 
+/// More children than any link has.
+const MOST_CHILDREN: usize = 8;
+
 /// How much is asked of a life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -254,6 +257,11 @@ impl Scenario {
         }
     }
 
+    /// The link of this name.
+    pub(super) fn link_called(&self, name: &Name) -> Option<usize> {
+        (0..self.links.len()).find(|link| self.connection(*link) == *name)
+    }
+
     /// The configuration of a gateway where each link has this version.
     #[must_use]
     pub fn configuration(&self, gateway: usize, versions: &[usize]) -> Configuration {
@@ -348,6 +356,11 @@ impl Link {
     pub(super) const fn shape(&self, child: usize) -> Shape {
         self.shapes[child % self.shapes.len()]
     }
+}
+
+/// The number of the child of this name.
+pub(super) fn child_number(name: &Name) -> Option<usize> {
+    (0..MOST_CHILDREN).find(|number| child_name(*number) == *name)
 }
 
 /// What a child is called.

@@ -19,7 +19,7 @@ use super::Wrong;
 use super::clocks::At;
 use crate::life::Life;
 use crate::life::ledger::Spis;
-use crate::life::scenario::child_name;
+use crate::life::scenario::{child_name, child_number};
 
 /// How long another IKE SA may take to take over what one that ended had.
 const SOON: Duration = Duration::from_secs(5);
@@ -136,7 +136,7 @@ impl Answers {
             _ => return None,
         };
         let link = at.link(connection)?;
-        let number = child.and_then(|child| (0..8).find(|number| child_name(*number) == *child));
+        let number = child.and_then(child_number);
         let is_held = |which| self.held.contains(&(at.gateway, link, which));
         let held = is_held(None) || number.is_some_and(|number| is_held(Some(number)));
         held.then(|| {
@@ -187,13 +187,10 @@ impl Life<'_> {
             Command::Rekey { connection, child } => (Kind::Rekey, connection, child),
             _ => return,
         };
-        let mut links = 0..self.scenario.links.len();
-        let Some(link) = links.find(|link| self.scenario.connection(*link) == *connection) else {
+        let Some(link) = self.scenario.link_called(connection) else {
             return;
         };
-        let child = child
-            .as_ref()
-            .and_then(|child| (0..8).find(|number| child_name(*number) == *child));
+        let child = child.as_ref().and_then(child_number);
         let version = self.gateways[gateway].versions[link];
         let mut specs = self.scenario.links[link].versions[version].iter();
         let is_known = child.is_none_or(|child| specs.any(|spec| spec.number == child));

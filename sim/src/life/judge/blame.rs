@@ -47,7 +47,6 @@ pub(super) fn event(at: At<'_>, event: &Event) -> Wrong {
     let link = connection.and_then(|connection| at.link(connection));
     let reloads = link.is_some_and(|link| at.scenario.links[link].versions.len() > 1);
     let is_owner = |entry: &Entry| matches!(entry.what, What::Owner { .. });
-    // An owner of secrets that has none, or others, is an end that is configured otherwise.
     let twins = at.scenario.links.iter().any(|link| link.meeting.is_twin);
     // Where one of two connections is held down, the other one is not for this peer.
     let failed = NotifyType::AUTHENTICATION_FAILED;
@@ -55,6 +54,7 @@ pub(super) fn event(at: At<'_>, event: &Event) -> Wrong {
     if twins && (is_told || matches!(failure.cause, Cause::UnknownIdentity { .. })) {
         return None;
     }
+    // An owner of secrets that has none, or others, is an end that is configured otherwise.
     let differs = reloads || at.scenario.entries.iter().any(is_owner);
     let unfair = is_unfair(failure, differs);
     unfair.then(|| ("blame", format!("{}: {failure:?}", event.name())))

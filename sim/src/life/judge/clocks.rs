@@ -13,7 +13,7 @@ use ike::config::Name;
 use ike::engine::event::{Event, IkeSpis};
 
 use super::Wrong;
-use crate::life::scenario::{Kind, Scenario, child_name};
+use crate::life::scenario::{Kind, Scenario, child_name, child_number};
 
 /// Authenticating again ends with the old IKE SA, which the peer may keep for a minute.
 const REAUTHENTICATING: Duration = Duration::from_secs(65);
@@ -35,8 +35,7 @@ pub(in crate::life) struct At<'a> {
 impl At<'_> {
     /// The link of this name, if this gateway has it.
     pub(super) fn link(&self, connection: &Name) -> Option<usize> {
-        let mut links = 0..self.scenario.links.len();
-        links.find(|link| self.scenario.connection(*link) == *connection)
+        self.scenario.link_called(connection)
     }
 
     /// Which end of a link this gateway is.
@@ -194,10 +193,7 @@ impl Clocks {
     }
 
     fn child(&mut self, at: At<'_>, connection: &Name, child: &Name, spi_in: u32) {
-        let (Some(link), Some(number)) = (
-            at.link(connection),
-            (0..8).find(|number| child_name(*number) == *child),
-        ) else {
+        let (Some(link), Some(number)) = (at.link(connection), child_number(child)) else {
             return;
         };
         let asked = self.asked.remove(&(at.gateway, spi_in)).unwrap_or(at.now);
